@@ -1,0 +1,27 @@
+//! The wire values of the backsync protocol: what `PROTOCOL.md` beside this crate says, as types.
+//!
+//! Nothing here does I/O, knows a clock or waits. Everything borrowed from a received message stays raw JSON text until
+//! somebody needs it parsed, so that numbers of any size, and text of any kind, go through unharmed.
+#![forbid(unsafe_code)]
+
+pub mod close;
+pub mod error;
+pub mod event;
+pub mod json;
+pub mod message;
+pub mod name;
+pub mod position;
+pub mod query;
+pub mod record;
+
+pub use close::CloseCode;
+pub use error::{ErrorCode, ErrorObject};
+pub use event::{Event, Method};
+pub use message::{Incoming, MessageError, Request};
+pub use name::{ModelName, RecordId};
+pub use position::{Epoch, Position, Revision};
+pub use query::{Options, Query};
+pub use record::{Attributes, Record, RecordInput};
+
+/// The version that a server names and a client may ask for.
+pub const PROTOCOL_VERSION: u32 = 1;

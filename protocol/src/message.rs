@@ -1,0 +1,257 @@
+//! The envelope: requests as they are read, replies and pushes as they are written.
+
+use crate::{
+    error::{ErrorCode, ErrorObject},
+    json::{self, Name},
+    position::Position,
+};
+use serde::{
+    Deserialize, Deserializer,
+    de::{IgnoredAny, MapAccess, Visitor},
+};
+use serde_json::value::RawValue;
+use std::{borrow::Cow, fmt, fmt::Write};
+
+/// A request: `{"id", "event", "data", "options"}`. Members it does not know are ignored.
+#[derive(Debug, Clone)]
+pub struct Request<'a> {
+    /// The client's name for this request, as raw JSON text; a reply goes out only where there is one.
+    pub id: Option<&'a str>,
+    /// `Model:method`, unchecked.
+    pub event: Cow<'a, str>,
+    /// Raw; absent and `null` are the same.
+    pub data: Option<&'a RawValue>,
+    /// Raw; absent and `null` are the same.
+    pub options: Option<&'a RawValue>,
+}
+
+/// What can be said about a message that is no request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MessageError {
+    /// The id as raw JSON, where one could be read: the failed reply goes there.
+    pub id: Option<String>,
+    /// The event, where one could be read.
+    pub event: Option<String>,
+    /// What is wrong.
+    pub error: ErrorObject,
+}
+
+impl<'a> Request<'a> {
+    /// Read one message whose arrays and objects may nest `depth` deep.
+    ///
+    /// # Errors
+    /// A text that is no JSON object, nests too deep, or whose `id` or `event` is not what it must be.
+    pub fn parse(text: &'a str, depth: usize) -> Result<Self, MessageError> {
+        let fail = |id: Option<&RawValue>, event: Option<&str>, error| MessageError {
+            id: id.map(|id| id.get().to_owned()),
+            event: event.map(str::to_owned),
+            error,
+        };
+        let envelope: Envelope<'a> =
+            serde_json::from_str(text).map_err(|cause| fail(None, None, not_a_message(text, &cause)))?;
+        let id = match envelope.id.map(|id| (id, id.get().as_bytes()[0])) {
+            None => None,
+            Some((id, b'"' | b'-' | b'0'..=b'9')) => Some(id),
+            Some((id, _)) => {
+                let message = format!("id is a string or a number, not {}", json::excerpt(id.get()));
+                return Err(fail(None, None, ErrorObject::new(ErrorCode::InvalidId, message)));
+            }
+        };
+        let Some(event) = envelope.event.and_then(json::string) else {
+            let message =
+                "a message has an event, a string 'Model:method', as in {\"id\":1,\"event\":\"ChatMessage:read\"}";
+            return Err(fail(id, None, ErrorObject::new(ErrorCode::InvalidEvent, message)));
+        };
+        // The envelope itself is one level.
+        if json::is_deeper_than(text, depth.saturating_add(1)) {
+            let message = format!("arrays and objects nest deeper than {depth}");
+            return Err(fail(id, Some(&event), ErrorObject::new(ErrorCode::TooDeep, message)));
+        }
+        let present = |value: Option<&'a RawValue>| value.filter(|value| value.get() != "null");
+        Ok(Self { id: id.map(RawValue::get), event, data: present(envelope.data), options: present(envelope.options) })
+    }
+}
+
+fn not_a_message(text: &str, cause: &serde_json::Error) -> ErrorObject {
+    let message = if cause.is_data() {
+        format!("a message is a JSON object {{\"id\", \"event\", \"data\"}}, not {}", json::excerpt(text))
+    } else {
+        format!("not JSON: {cause}")
+    };
+    ErrorObject::new(ErrorCode::InvalidMessage, message)
+}
+
+#[derive(Default)]
+struct Envelope<'a> {
+    id: Option<&'a RawValue>,
+    event: Option<&'a RawValue>,
+    data: Option<&'a RawValue>,
+    options: Option<&'a RawValue>,
+}
+
+impl<'de> Deserialize<'de> for Envelope<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members;
+        impl<'de> Visitor<'de> for Members {
+            type Value = Envelope<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Envelope<'de>, A::Error> {
+                let mut envelope = Envelope::default();
+                while let Some(Name(name)) = map.next_key()? {
+                    let member = match name.as_ref() {
+                        "id" => &mut envelope.id,
+                        "event" => &mut envelope.event,
+                        "data" => &mut envelope.data,
+                        "options" => &mut envelope.options,
+                        _ => {
+                            map.next_value::<IgnoredAny>()?;
+                            continue;
+                        }
+                    };
+                    *member = Some(map.next_value()?);
+                }
+                Ok(envelope)
+            }
+        }
+        deserializer.deserialize_map(Members)
+    }
+}
+
+/// Append a reply. `id` and `data` are JSON text.
+pub fn append_reply(id: &str, event: &str, data: &str, position: Option<Position>, out: &mut String) {
+    begin_reply(id, event, data, out);
+    end(position, out);
+}
+
+/// Append a failed reply. `id` is JSON text.
+pub fn append_failed_reply(id: &str, event: &str, error: &ErrorObject, out: &mut String) {
+    begin_reply(id, event, "null", out);
+    out.push_str(",\"error\":");
+    out.push_str(&error_json(error));
+    out.push('}');
+}
+
+/// Append a push; `method` is `upsert`, `delete` or `reset`, `data` is JSON text.
+pub fn append_push(model: &str, method: &str, data: &str, position: Option<Position>, out: &mut String) {
+    out.push_str("{\"event\":\"");
+    out.push_str(model);
+    out.push(':');
+    out.push_str(method);
+    out.push_str("\",\"data\":");
+    out.push_str(data);
+    end(position, out);
+}
+
+/// Append the push `$session:error`, for what went wrong with a message that had no readable id.
+pub fn append_session_error(event: Option<&str>, error: &ErrorObject, out: &mut String) {
+    let mut data = error_json(error);
+    if let Some(event) = event {
+        data.pop();
+        data.push_str(",\"event\":");
+        json::append_string(event, &mut data);
+        data.push('}');
+    }
+    append_push("$session", "error", &data, None, out);
+}
+
+/// Append the push `$session:close` that goes before the server closes a connection.
+pub fn append_session_close(code: &str, reason: &str, reconnect: bool, out: &mut String) {
+    let mut data = format!("{{\"code\":\"{code}\",\"reason\":");
+    json::append_string(reason, &mut data);
+    write!(data, ",\"reconnect\":{reconnect}}}").expect("writing to a string cannot fail");
+    append_push("$session", "close", &data, None, out);
+}
+
+fn begin_reply(id: &str, event: &str, data: &str, out: &mut String) {
+    out.push_str("{\"id\":");
+    out.push_str(id);
+    out.push_str(",\"event\":");
+    json::append_string(event, out);
+    out.push_str(",\"data\":");
+    out.push_str(data);
+}
+
+fn end(position: Option<Position>, out: &mut String) {
+    if let Some(position) = position {
+        write!(out, ",\"position\":\"{position}\"").expect("writing to a string cannot fail");
+    }
+    out.push('}');
+}
+
+fn error_json(error: &ErrorObject) -> String {
+    serde_json::to_string(error).expect("an error object is always serializable")
+}
+
+/// A message as a client receives it.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Incoming {
+    /// Present in a reply only: the id of its request.
+    pub id: Option<Box<RawValue>>,
+    /// `Model:method`.
+    pub event: String,
+    /// The result, the record, or JSON `null`.
+    pub data: Option<Box<RawValue>>,
+    /// Where this stands in the model's history; opaque.
+    pub position: Option<String>,
+    /// Present in a failed reply.
+    pub error: Option<ErrorObject>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failure(text: &str) -> MessageError {
+        Request::parse(text, 8).unwrap_err()
+    }
+
+    #[test]
+    fn reads_the_envelope_and_leaves_the_rest_raw() {
+        let request =
+            Request::parse(r#" {"x":[1],"event":"A:upsert","id":0,"data":{"n":1.50},"options":null} "#, 8).unwrap();
+        assert_eq!((request.id, request.event.as_ref()), (Some("0"), "A:upsert"));
+        assert_eq!(request.data.unwrap().get(), r#"{"n":1.50}"#);
+        assert!(request.options.is_none());
+        assert_eq!(Request::parse(r#"{"id":"","event":"A:read"}"#, 8).unwrap().id, Some("\"\""));
+    }
+
+    #[test]
+    fn says_what_is_no_message() {
+        for text in ["", "x", "{", "[]", "7", "null", "\"a\"", "{\"id\":1,}", "{\"a\":1}{"] {
+            let failure = failure(text);
+            assert_eq!((failure.error.code, failure.id), (ErrorCode::InvalidMessage, None), "{text}");
+        }
+        for text in
+            [r#"{"id":{},"event":"A:read"}"#, r#"{"id":true,"event":"A:read"}"#, r#"{"id":null,"event":"A:read"}"#]
+        {
+            assert_eq!(failure(text).error.code, ErrorCode::InvalidId, "{text}");
+        }
+        let no_event = failure(r#"{"id":"7","event":5}"#);
+        assert_eq!((no_event.error.code, no_event.id.as_deref()), (ErrorCode::InvalidEvent, Some("\"7\"")));
+        let deep = failure(&format!(r#"{{"id":1,"event":"A:upsert","data":{}{}}}"#, "[".repeat(9), "]".repeat(9)));
+        assert_eq!((deep.error.code, deep.id.as_deref()), (ErrorCode::TooDeep, Some("1")));
+        let endless = failure(&"[".repeat(1 << 20));
+        assert_eq!(endless.error.code, ErrorCode::InvalidMessage);
+    }
+
+    #[test]
+    fn writes_what_a_client_reads() {
+        let mut out = String::new();
+        append_reply("1", "A:read", "[]", None, &mut out);
+        assert_eq!(out, r#"{"id":1,"event":"A:read","data":[]}"#);
+        out.clear();
+        let error = ErrorObject::new(ErrorCode::StoreFull, "no \"room\"");
+        append_failed_reply("\"x\"", "A\"b", &error, &mut out);
+        let incoming: Incoming = serde_json::from_str(&out).unwrap();
+        assert_eq!(incoming.error, Some(error.clone()));
+        assert_eq!(incoming.id.unwrap().get(), "\"x\"");
+        out.clear();
+        append_session_error(Some("A:x"), &error, &mut out);
+        assert_eq!(
+            out,
+            r#"{"event":"$session:error","data":{"code":"store_full","message":"no \"room\"","retry":true,"event":"A:x"}}"#
+        );
+    }
+}
