@@ -1,2 +1,3 @@
-//! m
-fn main(){}
+//! The program.
+
+fn main() {}
