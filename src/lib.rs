@@ -4,4 +4,14 @@
 //! `docs/architecture.md` says who may import whom, and a test holds it.
 #![forbid(unsafe_code)]
 
+pub mod auth;
+pub mod broker;
+pub mod bus;
+pub mod sockjs;
 pub mod store;
+pub mod websocket;
+
+#[cfg(feature = "server")]
+pub mod settings;
+#[cfg(feature = "server")]
+pub mod telemetry;

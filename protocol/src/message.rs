@@ -125,6 +125,14 @@ pub fn append_reply(id: &str, event: &str, data: &str, position: Option<Position
     end(position, out);
 }
 
+/// Append a reply that bears further members: `extra` is their JSON text, such as `"max_records":100`.
+pub fn append_reply_with(id: &str, event: &str, data: &str, extra: &str, position: Option<Position>, out: &mut String) {
+    begin_reply(id, event, data, out);
+    out.push(',');
+    out.push_str(extra);
+    end(position, out);
+}
+
 /// Append a failed reply. `id` is JSON text.
 pub fn append_failed_reply(id: &str, event: &str, error: &ErrorObject, out: &mut String) {
     begin_reply(id, event, "null", out);

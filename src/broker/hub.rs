@@ -1,0 +1,534 @@
+//! A worker's connections and listeners, and the delivery to them.
+//!
+//! A hub belongs to one thread: no lock, no message and no task wake for a delivery. Everything is staged while a batch of
+//! input is handled, and [`Hub::flush`] then writes once to each connection that has something. What many get is one
+//! shared buffer; a connection that gets an answer in the batch is served individually, so that every reply stands right
+//! behind its own push.
+
+mod connections;
+mod listeners;
+
+pub use connections::{ConnectionKey, Sink};
+
+use super::{
+    Broker, Framing, Limits,
+    chunk::Chunk,
+    error,
+    inbox::{Item, ReplyTo},
+    methods,
+    model::Model,
+    outbox::Written,
+    sequencer::Run,
+};
+use crate::{
+    auth::{Action, Denied},
+    store::{Committed, Store, StoreError},
+};
+use backsync_protocol::{CloseCode, ErrorCode, ErrorObject, Event, Method, Request, message};
+use bytes::Bytes;
+use connections::{Connection, Connections};
+pub(crate) use listeners::Scope;
+use listeners::{Listeners, Part};
+use std::{
+    cell::RefCell,
+    collections::HashMap,
+    rc::{Rc, Weak},
+    sync::Arc,
+    task::Context,
+};
+
+/// Beyond this many bytes that wait to be written, no further request of a connection is taken.
+const HIGH_WATER: usize = 1 << 20;
+
+/// What became of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// It was taken, or answered with an error.
+    Taken,
+    /// It has to wait for an earlier one: offer it again after [`Sink::resume`].
+    Later,
+}
+
+/// The connections of one worker.
+#[derive(Debug)]
+pub struct Hub {
+    this: Weak<RefCell<Hub>>,
+    pub(super) broker: Broker,
+    pub(super) worker: usize,
+    connections: Connections,
+    /// By `Model::index`; a model that nobody here listens to has none.
+    listeners: Vec<Option<Box<Listeners>>>,
+    names: HashMap<Box<str>, Arc<Model>>,
+    /// Models with chunks that were not flushed.
+    staged: Vec<usize>,
+    /// Connections served individually in this batch.
+    individual: Vec<u32>,
+    spare: Vec<Item>,
+    json: String,
+}
+
+impl Hub {
+    /// The hub of a worker; `worker` counts from 0 and is below the broker's number of workers.
+    pub fn new(broker: Broker, worker: usize) -> Rc<RefCell<Self>> {
+        Rc::new_cyclic(|this| {
+            RefCell::new(Self {
+                this: this.clone(),
+                broker,
+                worker,
+                connections: Connections::default(),
+                listeners: Vec::new(),
+                names: HashMap::new(),
+                staged: Vec::new(),
+                individual: Vec::new(),
+                spare: Vec::new(),
+                json: String::new(),
+            })
+        })
+    }
+
+    /// Deliver what other threads put into the inbox, for as long as the hub lives. One task of each worker runs this.
+    pub async fn run(hub: Rc<RefCell<Self>>) {
+        std::future::poll_fn(|context: &mut Context<'_>| {
+            let mut hub = hub.borrow_mut();
+            while hub.broker.0.inboxes[hub.worker].poll_filled(context.waker()).is_ready() {
+                hub.flush();
+            }
+            std::task::Poll::Pending
+        })
+        .await
+    }
+
+    /// Take a connection in.
+    pub fn open(&mut self, framing: Framing, sink: Rc<dyn Sink>) -> ConnectionKey {
+        self.connections.insert(framing, sink)
+    }
+
+    /// Forget a connection. Writes of it that are in flight are still done.
+    pub fn remove(&mut self, key: ConnectionKey) {
+        let Some(connection) = self.connections.remove(key) else { return };
+        for listening in &connection.listening {
+            self.leave(key, listening, connection.framing);
+        }
+        self.individual.retain(|index| *index != key.index);
+    }
+
+    /// How many connections there are.
+    pub fn len(&self) -> usize {
+        self.connections.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Handle one message. Everything it causes is staged until [`Self::flush`].
+    pub fn receive(&mut self, key: ConnectionKey, text: &str) -> Progress {
+        let Some(connection) = self.connections.find(key) else { return Progress::Taken };
+        connection.seen = true;
+        if connection.closing {
+            return Progress::Taken;
+        }
+        if connection.reading || connection.outbox.len() > HIGH_WATER {
+            connection.waits = true;
+            return Progress::Later;
+        }
+        match Request::parse(text, self.broker.limits().depth) {
+            Ok(request) => self.dispatch(key, &request).unwrap_or_else(|error| {
+                self.fail(key, request.id, &request.event, &error);
+                Progress::Taken
+            }),
+            Err(failure) => {
+                match (failure.id, failure.event) {
+                    (Some(id), event) => self.fail(key, Some(&id), event.as_deref().unwrap_or(""), &failure.error),
+                    (None, event) => self.session_error(key, event.as_deref(), &failure.error),
+                }
+                Progress::Taken
+            }
+        }
+    }
+
+    fn dispatch(&mut self, key: ConnectionKey, request: &Request<'_>) -> Result<Progress, ErrorObject> {
+        let event = Event::parse(&request.event)?;
+        let method = Method::parse(event.method).ok_or_else(|| {
+            let known = Method::ALL.map(Method::name).join(", ");
+            let message = format!("no method {}; there are {known}", backsync_protocol::json::excerpt(event.method));
+            ErrorObject::new(ErrorCode::UnknownMethod, message)
+        })?;
+        let model = self.model(event.model)?;
+        let call = methods::Call { key, id: request.id, model, method, data: request.data, options: request.options };
+        methods::dispatch(self, call)
+    }
+
+    fn model(&mut self, name: &str) -> Result<Arc<Model>, ErrorObject> {
+        if let Some(model) = self.names.get(name) {
+            return Ok(model.clone());
+        }
+        let model = self.broker.model(name)?;
+        self.names.insert(name.into(), model.clone());
+        Ok(model)
+    }
+
+    /// A sign of life that is no message.
+    pub fn seen(&mut self, key: ConnectionKey) {
+        if let Some(connection) = self.connections.find(key) {
+            connection.seen = true;
+        }
+    }
+
+    /// Say what was wrong with something that had no readable id.
+    pub fn session_error(&mut self, key: ConnectionKey, event: Option<&str>, error: &ErrorObject) {
+        self.json.clear();
+        message::append_session_error(event, error, &mut self.json);
+        self.append_json(key);
+    }
+
+    /// Bytes for one connection only, such as a pong.
+    pub fn send(&mut self, key: ConnectionKey, bytes: &[u8]) {
+        if let Some(connection) = self.connections.find(key).filter(|connection| !connection.closing) {
+            connection.outbox.own().extend_from_slice(bytes);
+            self.connections.mark_dirty(key.index);
+        }
+    }
+
+    /// End a connection once what waits for it is written: with a push `$session:close` where `notice` gives its code and
+    /// whether to reconnect, then the close of its framing.
+    pub fn close(&mut self, key: ConnectionKey, code: CloseCode, reason: &str, notice: Option<(&str, bool)>) {
+        let Some(connection) = self.connections.find(key).filter(|connection| !connection.closing) else { return };
+        let framing = connection.framing;
+        if let Some((code, reconnect)) = notice {
+            self.json.clear();
+            message::append_session_close(code, reason, reconnect, &mut self.json);
+            framing.append(&self.json, connection.outbox.own());
+        }
+        framing.append_close(code.number(), reason, connection.outbox.own());
+        connection.closing = true;
+        self.connections.mark_dirty(key.index);
+    }
+
+    /// End all connections.
+    pub fn close_all(&mut self, code: CloseCode, reason: &str, notice: Option<(&str, bool)>) {
+        for key in self.connections.keys() {
+            self.close(key, code, reason, notice);
+        }
+        self.flush();
+    }
+
+    /// A connection takes more again.
+    pub fn unblocked(&mut self, key: ConnectionKey) {
+        if let Some(connection) = self.connections.find(key) {
+            connection.blocked = false;
+            self.connections.mark_dirty(key.index);
+            self.flush();
+        }
+    }
+
+    /// Heartbeats, for the connections whose turn it is in this `turn` of `turns`: who was not heard of since its last
+    /// `patience` turns is ended, the others are asked for a sign of life.
+    pub fn heartbeat(&mut self, turn: usize, turns: usize, patience: u8) {
+        for key in self.connections.keys() {
+            if key.index as usize % turns != turn % turns {
+                continue;
+            }
+            let Some(connection) = self.connections.find(key) else { continue };
+            connection.silent =
+                if std::mem::take(&mut connection.seen) { 0 } else { connection.silent.saturating_add(1) };
+            if connection.silent > patience {
+                connection.sink.ended();
+                continue;
+            }
+            if connection.closing {
+                // It had its time to read the last words.
+                connection.sink.ended();
+            } else if !connection.blocked {
+                connection.outbox.push(Bytes::from_static(connection.framing.heartbeat()));
+                self.connections.mark_dirty(key.index);
+            }
+        }
+        self.flush();
+    }
+
+    // ---- what the methods need ----
+
+    pub(super) fn handle(&self) -> Weak<RefCell<Self>> {
+        self.this.clone()
+    }
+
+    pub(super) fn limits(&self) -> &Limits {
+        self.broker.limits()
+    }
+
+    pub(super) fn store(&self) -> &Arc<dyn Store> {
+        self.broker.store()
+    }
+
+    pub(super) fn worker(&self) -> usize {
+        self.worker
+    }
+
+    pub(super) fn check(&mut self, key: ConnectionKey, action: Action<'_>) -> Result<(), Denied> {
+        let Some(connection) = self.connections.find(key) else { return Ok(()) };
+        self.broker.0.parts.policy.check(&connection.identity, action)
+    }
+
+    /// Whether no write of this connection is on its way, so that a read sees all of them.
+    pub(super) fn may_read(&mut self, key: ConnectionKey) -> bool {
+        self.settled(key, |connection| connection.in_flight == 0)
+    }
+
+    /// Whether a write of this connection takes effect after all earlier ones: those of one model do so by themselves.
+    pub(super) fn may_write(&mut self, key: ConnectionKey, model: &Model) -> bool {
+        let limit = self.limits().in_flight;
+        self.settled(key, |c| c.in_flight == 0 || (c.writing == model.index && c.in_flight < limit))
+    }
+
+    fn settled(&mut self, key: ConnectionKey, is_settled: impl Fn(&Connection) -> bool) -> bool {
+        for attempt in 0..2 {
+            let Some(connection) = self.connections.find(key) else { return true };
+            if is_settled(connection) {
+                return true;
+            }
+            // The outcome may be in the inbox already.
+            if attempt == 0 {
+                self.drain();
+            } else {
+                connection.waits = true;
+            }
+        }
+        false
+    }
+
+    pub(super) fn set_reading(&mut self, key: ConnectionKey, reading: bool) {
+        if let Some(connection) = self.connections.find(key) {
+            connection.reading = reading;
+            if !reading {
+                self.wake(key);
+            }
+        }
+    }
+
+    pub(super) fn listener_count(&mut self, key: ConnectionKey) -> usize {
+        self.connections.find(key).map_or(0, |connection| connection.listeners())
+    }
+
+    pub(super) fn submit(&mut self, key: ConnectionKey, model: &Arc<Model>, write: crate::broker::model::Write) {
+        if let Some(connection) = self.connections.find(key) {
+            connection.in_flight += 1;
+            connection.writing = model.index;
+        }
+        self.broker.submit(model, write, Some(self.worker));
+    }
+
+    // ---- answers ----
+
+    pub(super) fn fail(&mut self, key: ConnectionKey, id: Option<&str>, event: &str, error: &ErrorObject) {
+        let Some(id) = id else { return self.session_error(key, Some(event), error) };
+        self.json.clear();
+        message::append_failed_reply(id, event, error, &mut self.json);
+        self.append_json(key);
+    }
+
+    /// Send what was written to `self.json`.
+    fn append_json(&mut self, key: ConnectionKey) {
+        self.be_individual(key);
+        let Some(connection) = self.connections.find(key).filter(|connection| !connection.closing) else { return };
+        connection.framing.append(&self.json, connection.outbox.own());
+        self.connections.mark_dirty(key.index);
+    }
+
+    /// A reply, behind everything of its model that was staged so far.
+    pub(super) fn reply(&mut self, key: ConnectionKey, model: &Model, write: impl FnOnce(&mut String)) {
+        self.be_individual(key);
+        self.emit_staged(key, model.index);
+        self.json.clear();
+        write(&mut self.json);
+        self.append_json(key);
+    }
+
+    fn outcome(&mut self, to: &ReplyTo, outcome: Result<Committed, Arc<StoreError>>) {
+        let Some(connection) = self.connections.find(to.connection) else { return };
+        connection.in_flight -= 1;
+        self.wake(to.connection);
+        match outcome {
+            Ok(committed) => methods::reply_to_write(self, to, &committed),
+            Err(cause) => {
+                self.fail(to.connection, to.id.as_deref(), to.event(), &error::of_store(&cause));
+            }
+        }
+    }
+
+    /// Let a connection go on that was told to wait.
+    pub(super) fn wake(&mut self, key: ConnectionKey) {
+        if let Some(connection) = self.connections.find(key)
+            && std::mem::take(&mut connection.waits)
+        {
+            connection.sink.resume();
+        }
+    }
+
+    // ---- delivery ----
+
+    /// Take in what is in the inbox; staged until the next flush.
+    pub(super) fn drain(&mut self) {
+        loop {
+            let mut items = std::mem::take(&mut self.spare);
+            self.broker.0.inboxes[self.worker].swap(&mut items);
+            if items.is_empty() {
+                self.spare = items;
+                return;
+            }
+            for item in items.drain(..) {
+                match item {
+                    Item::Chunk(model, chunk) => self.stage(model.index, chunk),
+                    Item::Outcome(to, outcome) => self.outcome(&to, outcome),
+                }
+            }
+            self.spare = items;
+        }
+    }
+
+    fn stage(&mut self, model: usize, chunk: Arc<Chunk>) {
+        let Some(Some(listeners)) = self.listeners.get_mut(model) else { return };
+        if chunk.last() <= listeners.revision {
+            return;
+        }
+        listeners.revision = chunk.last();
+        if listeners.staged.is_empty() {
+            self.staged.push(model);
+        }
+        for paused in &mut listeners.paused {
+            paused.held.push(chunk.clone());
+        }
+        listeners.staged.push(chunk);
+        while let Some(finished) = self.take_due(model) {
+            methods::finish_read(self, finished);
+        }
+    }
+
+    /// Write what is staged: once to each connection that has something.
+    pub fn flush(&mut self) {
+        self.drain();
+        for at in 0..self.staged.len() {
+            let model = self.staged[at];
+            self.broadcast(model);
+        }
+        for at in 0..self.individual.len() {
+            let index = self.individual[at];
+            let key = self.connections.key(index);
+            for at in 0..self.staged.len() {
+                self.emit_staged(key, self.staged[at]);
+            }
+            let connection = self.connections.at(index);
+            connection.individual = false;
+            connection.cursors.clear();
+        }
+        self.individual.clear();
+        for model in self.staged.drain(..) {
+            if let Some(Some(listeners)) = self.listeners.get_mut(model) {
+                listeners.staged.clear();
+            }
+        }
+        self.write_dirty();
+    }
+
+    /// What is staged of a model, to all who are not served individually.
+    fn broadcast(&mut self, model: usize) {
+        let Some(Some(listeners)) = self.listeners.get_mut(model) else { return };
+        for framing in Framing::ALL {
+            let live = &listeners.live[framing.index()];
+            if live.is_empty() {
+                continue;
+            }
+            let bytes = match listeners.staged.as_slice() {
+                [one] => one.whole(framing).clone(),
+                many => {
+                    let mut all = Vec::with_capacity(many.iter().map(|chunk| chunk.whole(framing).len()).sum());
+                    many.iter().for_each(|chunk| all.extend_from_slice(chunk.whole(framing)));
+                    all.into()
+                }
+            };
+            self.connections.push_to_all(live, &bytes);
+        }
+        if listeners.records.is_empty() {
+            return;
+        }
+        for chunk in &listeners.staged {
+            for (at, id) in chunk.ids().enumerate() {
+                for index in listeners.records.get(id).into_iter().flatten() {
+                    let connection = self.connections.at(*index);
+                    // Who hears the whole model has it already.
+                    let whole = connection.listening(model).is_some_and(|listening| listening.scope.whole);
+                    if !whole && !connection.individual {
+                        let frame = chunk.frame(at, connection.framing);
+                        self.connections.push(*index, frame);
+                    }
+                }
+            }
+        }
+    }
+
+    /// From now on until the flush this connection gets everything piece by piece, in order.
+    fn be_individual(&mut self, key: ConnectionKey) {
+        if let Some(connection) = self.connections.find(key)
+            && !std::mem::replace(&mut connection.individual, true)
+        {
+            self.individual.push(key.index);
+        }
+    }
+
+    /// Give an individual connection what is staged of a model and it has not got yet.
+    pub(super) fn emit_staged(&mut self, key: ConnectionKey, model: usize) {
+        let Some(Some(listeners)) = self.listeners.get(model) else { return };
+        let Some(connection) = self.connections.find(key) else { return };
+        if !connection.individual {
+            return;
+        }
+        if connection.listening(model).is_none_or(|listening| listening.paused) {
+            return;
+        }
+        let from = connection.advance(model, listeners.staged.len());
+        let framing = connection.framing;
+        let scope = &connection.listening(model).expect("looked at above").scope;
+        let chunks = &listeners.staged[from..];
+        let frames: Vec<Bytes> = chunks.iter().flat_map(|chunk| scope.frames(chunk, framing, Part::All)).collect();
+        frames.into_iter().for_each(|frame| self.connections.push(key.index, frame));
+    }
+
+    fn write_dirty(&mut self) {
+        let limit = self.broker.limits().queue_bytes;
+        let dirty = self.connections.take_dirty();
+        let mut too_slow = Vec::new();
+        for index in &dirty {
+            let Some(connection) = self.connections.begin_write(*index) else { continue };
+            if !connection.blocked {
+                let sink = connection.sink.clone();
+                match connection.outbox.write(|slices| sink.write(slices)) {
+                    Written::All if connection.closing => connection.sink.ended(),
+                    Written::All => {}
+                    Written::Some => {
+                        connection.blocked = true;
+                        connection.sink.blocked();
+                    }
+                    Written::Gone => connection.sink.ended(),
+                }
+            }
+            if connection.outbox.shared() > limit && !connection.closing {
+                too_slow.push(*index);
+            }
+            if connection.waits
+                && connection.outbox.len() <= HIGH_WATER
+                && connection.in_flight == 0
+                && !connection.reading
+            {
+                self.wake(self.connections.key(*index));
+            }
+        }
+        self.connections.clean(dirty);
+        for index in too_slow {
+            // What it would never read is let go; it reads anew when it is back.
+            self.connections.at(index).outbox.cut();
+            let key = self.connections.key(index);
+            self.close(key, CloseCode::TryAgainLater, "the connection reads too slowly", Some(("slow_consumer", true)));
+        }
+    }
+}

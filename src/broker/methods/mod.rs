@@ -1,0 +1,40 @@
+//! What a client may ask for: a file for each kind of method, and the index of them all.
+
+mod listen;
+mod read;
+mod write;
+
+pub(crate) use read::{Finished, finish as finish_read};
+pub(crate) use write::reply as reply_to_write;
+
+use super::{
+    error,
+    hub::{ConnectionKey, Hub, Progress},
+    model::Model,
+};
+use crate::auth::Action;
+use backsync_protocol::{ErrorObject, Method};
+use serde_json::value::RawValue;
+use std::sync::Arc;
+
+/// A request whose address is understood.
+#[derive(Debug)]
+pub(crate) struct Call<'a> {
+    pub(crate) key: ConnectionKey,
+    /// Raw JSON, where the client wants a reply.
+    pub(crate) id: Option<&'a str>,
+    pub(crate) model: Arc<Model>,
+    pub(crate) method: Method,
+    pub(crate) data: Option<&'a RawValue>,
+    pub(crate) options: Option<&'a RawValue>,
+}
+
+/// Begin what is asked for, if it may be.
+pub(crate) fn dispatch(hub: &mut Hub, call: Call<'_>) -> Result<Progress, ErrorObject> {
+    hub.check(call.key, Action { method: call.method, model: &call.model.name }).map_err(error::of_policy)?;
+    match call.method {
+        Method::Read | Method::Subscribe => read::begin(hub, &call),
+        Method::Unsubscribe => listen::unsubscribe(hub, &call),
+        Method::Upsert | Method::Delete => write::begin(hub, call),
+    }
+}

@@ -1,0 +1,171 @@
+//! Puts a model's publications in order: drops what is old, holds what is early, sees gaps.
+//!
+//! Pure: no clock, no I/O. Commits of this node and publications of others come in by the same door, in any order and
+//! any number of times; what goes out is every change once, in the order of its revision.
+
+use backsync_protocol::{Epoch, Revision};
+use std::collections::BTreeMap;
+
+/// How much may wait for a gap to close. Beyond it the rest is left to the catch-up, which reads the log.
+const MAX_EARLY: usize = 1024;
+
+/// A run of changes on its way to the listeners.
+pub(crate) trait Run {
+    /// The revision of its first change.
+    fn first(&self) -> Revision;
+    /// The revision of its last change.
+    fn last(&self) -> Revision;
+}
+
+/// Where a model's delivery on this node stands.
+#[derive(Debug)]
+pub(crate) struct Sequencer<R> {
+    epoch: Epoch,
+    released: Revision,
+    early: BTreeMap<Revision, R>,
+}
+
+/// What to do with what came in.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Verdict<R> {
+    /// Deliver these, in this order.
+    Deliver(Vec<R>),
+    /// It was delivered before.
+    Old,
+    /// Something before it is missing: read the log.
+    Gap,
+}
+
+impl<R: Run> Sequencer<R> {
+    /// Begin after `released`.
+    pub(crate) fn new(epoch: Epoch, released: Revision) -> Self {
+        Self { epoch, released, early: BTreeMap::new() }
+    }
+
+    /// The last revision that went out.
+    pub(crate) fn released(&self) -> Revision {
+        self.released
+    }
+
+    /// Whether something waits for what is missing before it.
+    pub(crate) fn has_gap(&self) -> bool {
+        !self.early.is_empty()
+    }
+
+    /// Forget what is early: the log does not have what is before it.
+    pub(crate) fn forget_early(&mut self) {
+        self.early.clear();
+    }
+
+    /// Take a run in. One that straddles the point reached counts as a gap: the rest of it is read from the log.
+    pub(crate) fn accept(&mut self, epoch: Epoch, run: R) -> Verdict<R> {
+        if epoch != self.epoch {
+            return Verdict::Gap;
+        }
+        if run.last() <= self.released {
+            return Verdict::Old;
+        }
+        if run.first() != self.released.next() {
+            if run.first() > self.released && self.early.len() < MAX_EARLY {
+                self.early.insert(run.first(), run);
+            }
+            return Verdict::Gap;
+        }
+        self.released = run.last();
+        if self.early.is_empty() {
+            return Verdict::Deliver(vec![run]);
+        }
+        let mut runs = vec![run];
+        while let Some(next) = self.early.first_entry() {
+            if *next.key() > self.released.next() {
+                break;
+            }
+            let run = next.remove();
+            if run.first() == self.released.next() {
+                self.released = run.last();
+                runs.push(run);
+            }
+        }
+        Verdict::Deliver(runs)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::num::NonZeroU64;
+
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    struct R(u64, u64);
+    impl Run for R {
+        fn first(&self) -> Revision {
+            Revision(self.0)
+        }
+        fn last(&self) -> Revision {
+            Revision(self.1)
+        }
+    }
+
+    const EPOCH: Epoch = Epoch(NonZeroU64::MIN);
+
+    fn sequencer() -> Sequencer<R> {
+        Sequencer::new(EPOCH, Revision(0))
+    }
+
+    #[test]
+    fn in_line_goes_through_and_repeats_do_not() {
+        let mut s = sequencer();
+        assert_eq!(s.accept(EPOCH, R(1, 3)), Verdict::Deliver(vec![R(1, 3)]));
+        assert_eq!(s.accept(EPOCH, R(1, 3)), Verdict::Old);
+        assert_eq!(s.accept(EPOCH, R(2, 2)), Verdict::Old);
+        assert_eq!(s.accept(EPOCH, R(4, 4)), Verdict::Deliver(vec![R(4, 4)]));
+    }
+
+    #[test]
+    fn what_is_early_waits_for_the_gap_to_close() {
+        let mut s = sequencer();
+        for early in [R(5, 5), R(2, 3), R(6, 6), R(2, 3)] {
+            assert_eq!(s.accept(EPOCH, early), Verdict::Gap);
+        }
+        assert_eq!(s.accept(EPOCH, R(1, 1)), Verdict::Deliver(vec![R(1, 1), R(2, 3)]));
+        assert_eq!(s.accept(EPOCH, R(4, 4)), Verdict::Deliver(vec![R(4, 4), R(5, 5), R(6, 6)]));
+    }
+
+    #[test]
+    fn another_history_is_a_gap() {
+        let other = Epoch(NonZeroU64::MAX);
+        assert_eq!(sequencer().accept(other, R(1, 1)), Verdict::Gap);
+    }
+
+    #[test]
+    fn any_order_with_losses_and_repeats_comes_out_once_and_in_order() {
+        for seed in 0..2000_u64 {
+            let mut random = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+            let mut next = move |below: u64| {
+                random ^= random << 13;
+                random ^= random >> 7;
+                random ^= random << 17;
+                random % below
+            };
+            let mut log = Vec::new();
+            while log.len() < 20 {
+                let first = log.last().map_or(1, |R(_, last)| last + 1);
+                log.push(R(first, first + next(3)));
+            }
+            let (mut s, mut out) = (sequencer(), Vec::new());
+            for _ in 0..60 {
+                let at = next(20);
+                if let Verdict::Deliver(runs) = s.accept(EPOCH, log[usize::try_from(at).unwrap()]) {
+                    out.extend(runs);
+                }
+            }
+            // What was lost comes from the log.
+            for run in &log {
+                if let Verdict::Deliver(runs) = s.accept(EPOCH, *run) {
+                    out.extend(runs);
+                }
+            }
+            assert_eq!(out, log, "seed {seed}");
+        }
+    }
+}
