@@ -93,7 +93,10 @@ pub(crate) async fn records_come_back_in_insertion_order(store: Arc<dyn Store>) 
     commit(&store, vec![upsert(r#"{"id":"c","again":true}"#)]).await;
     commit(&store, vec![delete("a")]).await;
     commit(&store, vec![upsert(r#"{"id":"a"}"#)]).await;
-    assert_eq!(all(&store).await, [r#"{"id":"c","again":true,"_rev":4}"#, r#"{"id":"b","_rev":3}"#, r#"{"id":"a","_rev":6}"#]);
+    assert_eq!(
+        all(&store).await,
+        [r#"{"id":"c","again":true,"_rev":4}"#, r#"{"id":"b","_rev":3}"#, r#"{"id":"a","_rev":6}"#]
+    );
     let ids = ["a", "x", "c"].map(|id| RecordId::parse(id).unwrap()).to_vec();
     let some = store.read(&model("M"), Selection::Ids(ids)).await.unwrap();
     assert_eq!(some.records.iter().map(|r| r.id.as_str()).collect::<Vec<_>>(), ["a", "c"]);
@@ -110,7 +113,8 @@ pub(crate) async fn an_upsert_merges_and_a_replace_does_not(store: Arc<dyn Store
 
 pub(crate) async fn what_changes_nothing_is_not_numbered(store: Arc<dyn Store>) {
     commit(&store, vec![upsert(r#"{"id":"a","x":1,"y":[1,2]}"#)]).await;
-    for same in [upsert(r#"{"id":"a"}"#), upsert(r#"{"id":"a","y":[1, 2]}"#), replace(r#"{"y":[1,2],"id":"a","x":1}"#)] {
+    for same in [upsert(r#"{"id":"a"}"#), upsert(r#"{"id":"a","y":[1, 2]}"#), replace(r#"{"y":[1,2],"id":"a","x":1}"#)]
+    {
         let same = commit(&store, vec![same]).await;
         assert_eq!((same.changes.len(), same.position.revision), (0, Revision(1)));
         assert_eq!(&*same.records[0].as_ref().unwrap().json, r#"{"id":"a","x":1,"y":[1,2],"_rev":1}"#);
@@ -128,7 +132,8 @@ pub(crate) async fn deleting_gives_the_last_state_and_nothing_twice(store: Arc<d
 }
 
 pub(crate) async fn revisions_are_contiguous_over_batches(store: Arc<dyn Store>) {
-    let batch = vec![upsert(r#"{"id":"a"}"#), upsert(r#"{"id":"b"}"#), upsert(r#"{"id":"a"}"#), delete("b"), delete("x")];
+    let batch =
+        vec![upsert(r#"{"id":"a"}"#), upsert(r#"{"id":"b"}"#), upsert(r#"{"id":"a"}"#), delete("b"), delete("x")];
     let committed = commit(&store, batch).await;
     assert_eq!(numbers(&committed.changes), [1, 2, 3]);
     assert_eq!(committed.records.iter().map(Option::is_some).collect::<Vec<_>>(), [true, true, true, false, false]);
@@ -182,8 +187,12 @@ pub(crate) async fn the_oldest_go_where_a_model_is_bounded(store: Arc<dyn Store>
     let over = commit_bounded(&store, vec![upsert(r#"{"id":"c"}"#), upsert(r#"{"id":"d"}"#)], bounds).await;
     let kinds: Vec<_> = over.changes.iter().map(|c| (c.revision.0, c.kind, c.record.id.to_string())).collect();
     let of = |revision, kind, id: &str| (revision, kind, id.to_owned());
-    let expected =
-        [of(4, ChangeKind::Upsert, "c"), of(5, ChangeKind::Upsert, "d"), of(6, ChangeKind::Evict, "a"), of(7, ChangeKind::Evict, "b")];
+    let expected = [
+        of(4, ChangeKind::Upsert, "c"),
+        of(5, ChangeKind::Upsert, "d"),
+        of(6, ChangeKind::Evict, "a"),
+        of(7, ChangeKind::Evict, "b"),
+    ];
     assert_eq!(kinds, expected);
     assert_eq!(over.position.revision, Revision(7));
     assert_eq!(all(&store).await, [r#"{"id":"c","_rev":4}"#, r#"{"id":"d","_rev":5}"#]);

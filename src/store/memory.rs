@@ -3,8 +3,8 @@
 //! Each model has a lock of its own, and every answer is ready at once. A history ends with the process.
 
 use super::{
-    Answer, Bounds, Change, ChangeKind, Commit, Committed, LOG_ENTRIES, Operation, Selection, Snapshot, Store, StoreError,
-    new_epoch, next_attributes,
+    Answer, Bounds, Change, ChangeKind, Commit, Committed, LOG_ENTRIES, Operation, Selection, Snapshot, Store,
+    StoreError, new_epoch, next_attributes,
 };
 use backsync_protocol::{Attributes, Epoch, ModelName, Position, Record, RecordId, Revision};
 use std::{

@@ -7,11 +7,12 @@
 mod conformance;
 mod memory;
 #[cfg(feature = "server")]
-#[cfg(any())] pub mod open;
-#[cfg(any())] mod sqlite;
+#[cfg(any())]
+pub mod open;
+mod sqlite;
 
 pub use memory::Memory;
-#[cfg(any())] pub use sqlite::Sqlite;
+pub use sqlite::{Sqlite, SqliteOptions};
 
 use backsync_protocol::{Attributes, ModelName, Position, Record, RecordId, Revision};
 use std::{future::Future, num::NonZeroU32, path::PathBuf, pin::Pin};
@@ -208,4 +209,3 @@ fn next_attributes(stored: &Record, given: &Attributes, replace: bool) -> Option
         old.merged(given).expect("attributes are the inside of a JSON object")
     }
 }
-
