@@ -4,6 +4,8 @@
 //! still come right from the store's log.
 
 mod local;
+#[cfg(feature = "server")]
+pub mod open;
 
 pub use local::Local;
 

@@ -7,7 +7,6 @@
 mod conformance;
 mod memory;
 #[cfg(feature = "server")]
-#[cfg(any())]
 pub mod open;
 mod sqlite;
 

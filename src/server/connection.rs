@@ -1,0 +1,279 @@
+//! The actor of a connection: it owns the socket's life and what comes in. Deliveries go past it, from the hub to the
+//! socket.
+
+use super::{
+    transports::{Door, Receiver},
+    upgrade::Place,
+    worker::Worker,
+};
+use crate::{
+    broker::{ConnectionKey, Hub, Progress, Sink},
+    websocket::{Decoder, Opcode, Received, append_frame},
+};
+use actix::{
+    Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, Message, StreamHandler, WrapFuture,
+};
+use actix_rt::net::TcpStream;
+use backsync_protocol::{CloseCode, ErrorCode, ErrorObject};
+use futures_util::Stream;
+use std::{
+    cell::{Cell, RefCell},
+    collections::VecDeque,
+    io::{self, IoSlice},
+    pin::Pin,
+    rc::Rc,
+    task::{Poll, ready},
+    time::Duration,
+};
+use tokio::{
+    io::{AsyncRead, ReadBuf},
+    net::tcp::{OwnedReadHalf, OwnedWriteHalf},
+};
+
+/// Read at once, and by all connections of a worker into the same buffer.
+const READ_BYTES: usize = 64 << 10;
+
+/// How long the other side has to take the end in.
+const LINGER: Duration = Duration::from_secs(2);
+
+thread_local! {
+    static READ: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES].into());
+}
+
+pub(super) struct Connection {
+    worker: Rc<Worker>,
+    key: ConnectionKey,
+    receiver: Box<dyn Receiver>,
+    decoder: Decoder,
+    /// The beginning of a frame.
+    held: Vec<u8>,
+    /// Messages that have to wait for an earlier one; while there are any, nothing is read.
+    backlog: VecDeque<String>,
+    socket: Rc<Socket>,
+    ending: bool,
+    _place: Place,
+}
+
+impl Connection {
+    /// Give a socket that has left HTTP its actor. `early` came behind the request; `head` is the answer to it.
+    pub(super) fn adopt(worker: Rc<Worker>, place: Place, door: Door, io: TcpStream, mut early: Vec<u8>, head: &[u8]) {
+        let (read, write) = io.into_split();
+        let mut receiver = (door.receiver)();
+        let mut first = head.to_vec();
+        first.extend(receiver.greeting());
+        let decoder = Decoder::new(worker.doors.options.message_bytes);
+        Self::create(|context| {
+            let write = RefCell::new(Some(Rc::new(write)));
+            let socket = Rc::new(Socket { write, paused: Cell::new(false), actor: context.address() });
+            context.add_stream(Reader { read, socket: socket.clone() });
+            let key = worker.hub.borrow_mut().open(door.framing, socket.clone());
+            worker.hub.borrow_mut().send(key, &first);
+            let (held, backlog) = (Vec::new(), VecDeque::new());
+            let mut connection =
+                Self { worker, key, receiver, decoder, held, backlog, socket, ending: false, _place: place };
+            connection.take_in(&mut early);
+            connection
+        });
+    }
+
+    /// Handle all whole frames of what was read.
+    fn take_in(&mut self, input: &mut [u8]) {
+        let hub = self.worker.hub.clone();
+        let mut hub = hub.borrow_mut();
+        if self.held.is_empty() {
+            let used = self.decode(&mut hub, input);
+            self.held = input[used..].to_vec();
+        } else {
+            let mut held = std::mem::take(&mut self.held);
+            held.extend_from_slice(input);
+            let used = self.decode(&mut hub, &mut held);
+            if used < held.len() {
+                held.drain(..used);
+                self.held = held;
+            }
+        }
+        hub.flush();
+    }
+
+    fn decode(&mut self, hub: &mut Hub, input: &mut [u8]) -> usize {
+        let mut at = 0;
+        while !self.ending {
+            match self.decoder.decode(&mut input[at..]) {
+                Ok(None) => return at,
+                Ok(Some((used, received))) => {
+                    at += used;
+                    match received {
+                        Received::Text(text) => {
+                            let (backlog, paused, key) = (&mut self.backlog, &self.socket.paused, self.key);
+                            let heard = self.receiver.messages(text, &mut |message| {
+                                if !backlog.is_empty() || hub.receive(key, message) == Progress::Later {
+                                    backlog.push_back(message.to_owned());
+                                    paused.set(true);
+                                }
+                            });
+                            if let Err((code, reason)) = heard {
+                                self.ending = true;
+                                hub.close(self.key, code, reason, None);
+                            }
+                        }
+                        Received::Binary(_) => {
+                            let message = "binary frames are not part of backsync; send JSON in text frames";
+                            hub.session_error(self.key, None, &ErrorObject::new(ErrorCode::BinaryMessage, message));
+                        }
+                        Received::Ping(payload) => {
+                            let mut pong = Vec::new();
+                            append_frame(Opcode::Pong, payload, &mut pong);
+                            hub.seen(self.key);
+                            hub.send(self.key, &pong);
+                        }
+                        Received::Pong | Received::Fragment => hub.seen(self.key),
+                        Received::Close(_) => {
+                            self.ending = true;
+                            hub.close(self.key, CloseCode::Normal, "", None);
+                        }
+                    }
+                }
+                Err(fault) => {
+                    self.ending = true;
+                    hub.close(self.key, fault.close_code(), &fault.to_string(), None);
+                }
+            }
+        }
+        // What comes after the end is not looked at.
+        input.len()
+    }
+}
+
+impl Actor for Connection {
+    type Context = Context<Self>;
+
+    fn stopped(&mut self, _: &mut Context<Self>) {
+        self.worker.hub.borrow_mut().remove(self.key);
+    }
+}
+
+/// The bytes that the worker's buffer now holds for this connection.
+impl StreamHandler<io::Result<usize>> for Connection {
+    fn handle(&mut self, read: io::Result<usize>, context: &mut Context<Self>) {
+        match read {
+            Ok(count) if count > 0 => READ.with(|buffer| self.take_in(&mut buffer.borrow_mut()[..count])),
+            // The other side is gone, in order or not.
+            Ok(_) | Err(_) => context.stop(),
+        }
+    }
+}
+
+/// What the hub has to say to the actor.
+#[derive(Debug, Clone, Copy)]
+enum Notice {
+    /// The messages that waited may be offered again.
+    Resume,
+    /// The socket is full: wait until it takes more.
+    Blocked,
+    /// Nothing more will be written.
+    Ended,
+}
+
+impl Message for Notice {
+    type Result = ();
+}
+
+impl Handler<Notice> for Connection {
+    type Result = ();
+
+    fn handle(&mut self, notice: Notice, context: &mut Context<Self>) {
+        match notice {
+            Notice::Resume => self.resume(),
+            Notice::Blocked => self.wait_for_room(context),
+            Notice::Ended => self.end(context),
+        }
+    }
+}
+
+impl Connection {
+    fn resume(&mut self) {
+        let mut hub = self.worker.hub.borrow_mut();
+        while let Some(message) = self.backlog.front() {
+            if hub.receive(self.key, message) == Progress::Later {
+                break;
+            }
+            self.backlog.pop_front();
+        }
+        if self.backlog.is_empty() {
+            self.backlog = VecDeque::new();
+            self.socket.paused.set(false);
+        }
+        hub.flush();
+    }
+
+    fn wait_for_room(&mut self, context: &mut Context<Self>) {
+        let Some(write) = self.socket.write.borrow().clone() else { return };
+        // An error shows at the next write.
+        let writable = async move { drop(write.writable().await) };
+        let then = |(), connection: &mut Self, _: &mut _| connection.worker.hub.borrow_mut().unblocked(connection.key);
+        context.spawn(writable.into_actor(self).map(then));
+    }
+
+    fn end(&mut self, context: &mut Context<Self>) {
+        self.ending = true;
+        self.backlog = VecDeque::new();
+        self.socket.paused.set(false);
+        // The other side reads to the end of the stream; closing at once could take the last words from it.
+        if self.socket.write.borrow_mut().take().is_some() {
+            context.run_later(LINGER, |_, context| context.stop());
+        }
+    }
+}
+
+/// The half of the socket that the hub writes to.
+struct Socket {
+    write: RefCell<Option<Rc<OwnedWriteHalf>>>,
+    /// Nothing is to be read now.
+    paused: Cell<bool>,
+    actor: Addr<Connection>,
+}
+
+impl Sink for Socket {
+    fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        match (&*self.write.borrow(), slices) {
+            (None, _) => Err(io::ErrorKind::BrokenPipe.into()),
+            (Some(write), [one]) => write.try_write(one),
+            (Some(write), many) => write.try_write_vectored(many),
+        }
+    }
+
+    fn blocked(&self) {
+        self.actor.do_send(Notice::Blocked);
+    }
+
+    fn resume(&self) {
+        self.actor.do_send(Notice::Resume);
+    }
+
+    fn ended(&self) {
+        self.actor.do_send(Notice::Ended);
+    }
+}
+
+/// Reads when there is something and when it is wanted. The bytes are in the worker's buffer until the next read.
+struct Reader {
+    read: OwnedReadHalf,
+    socket: Rc<Socket>,
+}
+
+impl Stream for Reader {
+    type Item = io::Result<usize>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut std::task::Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.socket.paused.get() {
+            // The message that ends the pause has the actor poll again.
+            return Poll::Pending;
+        }
+        READ.with(|buffer| {
+            let mut buffer = buffer.borrow_mut();
+            let mut bytes = ReadBuf::new(&mut buffer);
+            let read = ready!(Pin::new(&mut self.read).poll_read(context, &mut bytes));
+            Poll::Ready(Some(read.map(|()| bytes.filled().len())))
+        })
+    }
+}

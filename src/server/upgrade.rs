@@ -1,0 +1,122 @@
+//! From an HTTP request to a socket of our own: who asks for a WebSocket, where, and whether it may be.
+
+use super::{connection::Connection, transports, worker::Worker};
+use actix_codec::Framed;
+use actix_http::{
+    HttpMessage, Method, Request, StatusCode,
+    h1::Codec,
+    header,
+    ws::{HandshakeError, hash_key, verify_handshake},
+};
+use actix_rt::net::TcpStream;
+use std::{
+    fmt::Write,
+    rc::Rc,
+    sync::atomic::{AtomicUsize, Ordering},
+};
+use tokio::io::AsyncWriteExt;
+
+/// A place among the connections that may be open; given back when dropped.
+#[derive(Debug)]
+pub(super) struct Place(Rc<Worker>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.doors.open.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+impl Place {
+    fn take(worker: &Rc<Worker>) -> Option<Self> {
+        let limit = worker.doors.options.connections;
+        let more = |open| (open < limit).then_some(open + 1);
+        let open: &AtomicUsize = &worker.doors.open;
+        open.fetch_update(Ordering::AcqRel, Ordering::Acquire, more).ok().map(|_| Self(worker.clone()))
+    }
+}
+
+/// Serve one upgrade request. When this returns the socket has a task of its own, and actix's buffers are freed.
+pub(super) async fn upgrade(
+    worker: Rc<Worker>,
+    request: Request,
+    framed: Framed<TcpStream, Codec>,
+) -> Result<(), actix_http::Error> {
+    let parts = framed.into_parts();
+    match judge(&worker, &request) {
+        Ok((door, place)) => {
+            let key = request.headers().get(header::SEC_WEBSOCKET_KEY).expect("checked by the handshake");
+            let mut head = b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\nsec-websocket-accept: ".to_vec();
+            head.extend_from_slice(&hash_key(key.as_bytes()));
+            head.extend_from_slice(b"\r\n\r\n");
+            Connection::adopt(worker, place, door, parts.io, parts.read_buf.to_vec(), &head);
+        }
+        Err(refusal) => {
+            let mut io = parts.io;
+            let answer = refusal.answer();
+            actix_rt::spawn(async move {
+                // Somebody who has gone does not need an answer.
+                let _ = io.write_all(answer.as_bytes()).await;
+                let _ = io.shutdown().await;
+            });
+        }
+    }
+    Ok(())
+}
+
+struct Refusal {
+    status: StatusCode,
+    headers: &'static str,
+    message: &'static str,
+}
+
+impl Refusal {
+    const fn new(status: StatusCode, message: &'static str) -> Self {
+        Self { status, headers: "", message }
+    }
+
+    fn answer(&self) -> String {
+        let Self { status, headers, message } = self;
+        let mut answer =
+            format!("HTTP/1.1 {status}\r\n{headers}connection: close\r\ncontent-length: {}\r\n", message.len());
+        if !message.is_empty() {
+            answer.push_str("content-type: text/plain; charset=UTF-8\r\n");
+        }
+        write!(answer, "\r\n{message}").expect("writing to a string cannot fail");
+        answer
+    }
+}
+
+fn judge(worker: &Rc<Worker>, request: &Request) -> Result<(transports::Door, Place), Refusal> {
+    let door = transports::door(request.path())
+        .ok_or(Refusal::new(StatusCode::NOT_FOUND, "no WebSocket here; there is one at /ws\n"))?;
+    if request.method() != Method::GET {
+        // No content type, as SockJS wants it.
+        return Err(Refusal { status: StatusCode::METHOD_NOT_ALLOWED, headers: "allow: GET\r\n", message: "" });
+    }
+    verify_handshake(request.head()).map_err(|cause| match cause {
+        HandshakeError::UnsupportedVersion | HandshakeError::NoVersionHeader => Refusal {
+            status: StatusCode::UPGRADE_REQUIRED,
+            headers: "upgrade: websocket\r\nsec-websocket-version: 13\r\n",
+            message: "this server speaks version 13 of the WebSocket protocol\n",
+        },
+        HandshakeError::BadWebsocketKey => {
+            Refusal::new(StatusCode::BAD_REQUEST, "sec-websocket-key is not 16 bytes in base64\n")
+        }
+        _ => Refusal::new(StatusCode::BAD_REQUEST, "Can \"Upgrade\" only to \"WebSocket\".\n"),
+    })?;
+    let text = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
+    // An origin that is no text is of nobody known.
+    let origin = request.headers().get(header::ORIGIN).map(|value| value.to_str().unwrap_or("null"));
+    if !worker.doors.options.origins.allow(origin, text(header::HOST)) {
+        return Err(Refusal::new(
+            StatusCode::FORBIDDEN,
+            "pages of this origin may not connect; list it in server.allowed_origins\n",
+        ));
+    }
+    let place = Place::take(worker).ok_or(Refusal {
+        status: StatusCode::SERVICE_UNAVAILABLE,
+        headers: "retry-after: 5\r\n",
+        message: "this server has all the connections it may have\n",
+    })?;
+    Ok((door, place))
+}
