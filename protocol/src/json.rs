@@ -152,6 +152,11 @@ pub fn append_one_line(text: &str, out: &mut String) {
     }));
 }
 
+/// Append a number in decimal.
+pub fn append_number(number: u64, out: &mut String) {
+    out.push_str(itoa::Buffer::new().format(number));
+}
+
 /// Append `text` as a JSON string.
 pub fn append_string(text: &str, out: &mut String) {
     if text.bytes().all(|b| b >= 0x20 && b != b'"' && b != b'\\') {

@@ -183,7 +183,9 @@ fn begin_reply(id: &str, event: &str, data: &str, out: &mut String) {
 
 fn end(position: Option<Position>, out: &mut String) {
     if let Some(position) = position {
-        write!(out, ",\"position\":\"{position}\"").expect("writing to a string cannot fail");
+        out.push_str(",\"position\":\"");
+        position.append(out);
+        out.push('"');
     }
     out.push('}');
 }

@@ -40,6 +40,19 @@ impl fmt::Display for Position {
     }
 }
 
+impl Position {
+    /// Append what [`fmt::Display`] shows, faster.
+    pub fn append(&self, out: &mut String) {
+        let epoch = self.epoch.0.get();
+        for digit in (0..16).rev() {
+            let digit = (epoch >> (4 * digit)) & 0xf;
+            out.push(char::from(b"0123456789abcdef"[digit as usize]));
+        }
+        out.push('.');
+        crate::json::append_number(self.revision.0, out);
+    }
+}
+
 /// The text is not a position that any server gave.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("not a position; give one back exactly as a message bore it")]
@@ -69,6 +82,9 @@ mod tests {
         let position = Position { epoch: Epoch(NonZeroU64::new(0xab).unwrap()), revision: Revision(7) };
         assert_eq!(position.to_string(), "00000000000000ab.7");
         assert_eq!(position.to_string().parse(), Ok(position));
+        let mut appended = String::new();
+        position.append(&mut appended);
+        assert_eq!(appended, position.to_string());
         for bad in ["", "ab.7", "00000000000000ab", "00000000000000ab.", "0000000000000000.1", "00000000000000ab.+7"] {
             assert_eq!(bad.parse::<Position>(), Err(InvalidPosition), "{bad}");
         }

@@ -7,7 +7,7 @@ use crate::{
     position::Revision,
 };
 use serde_json::value::RawValue;
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, cell::RefCell, sync::Arc};
 
 /// What a client sent as one record. The server's own members (`_…`) are taken out of the attributes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,14 +24,13 @@ impl RecordInput {
     /// # Errors
     /// `invalid_data` where it is no object, or its `id` is neither text of allowed length nor an integer.
     pub fn parse(value: &RawValue) -> Result<Self, ErrorObject> {
-        let members = Members::parse(value.get()).map_err(|_| {
-            ErrorObject::new(
-                ErrorCode::InvalidData,
-                format!("a record is a JSON object, not {}", json::excerpt(value.get())),
-            )
+        let text = value.get();
+        let members = Members::parse(text).map_err(|_| {
+            let message = format!("a record is a JSON object, not {}", json::excerpt(text));
+            ErrorObject::new(ErrorCode::InvalidData, message)
         })?;
         let id = members.find("id").map(record_id).transpose()?;
-        Ok(Self { id, attributes: Attributes::of(&members, value.get().len()) })
+        Ok(Self { id, attributes: Attributes::of(&members, text) })
     }
 }
 
@@ -60,15 +59,18 @@ pub fn record_id(value: &RawValue) -> Result<RecordId, ErrorObject> {
 pub struct Attributes(String);
 
 impl Attributes {
-    fn of(members: &Members<'_>, size: usize) -> Self {
-        let mut text = String::with_capacity(size);
+    fn of(members: &Members<'_>, text: &str) -> Self {
+        if let Some(inside) = verbatim(members, text) {
+            return Self(inside.to_owned());
+        }
+        let mut inside = String::with_capacity(text.len());
         let last = members.lookup();
         // The last of a repeated name counts, as for every JSON parser.
         let counts =
             |name: &str, value: &RawValue| last.find(name).is_some_and(|counting| std::ptr::eq(counting, value));
         let attributes = members.0.iter().filter(|(name, value)| is_attribute(name) && counts(name, value));
-        append_members(attributes.map(|(name, value)| (name, *value)), &mut text);
-        Self(text)
+        append_members(attributes.map(|(name, value)| (name, *value)), &mut inside);
+        Self(inside)
     }
 
     /// The attributes of a stored record.
@@ -76,7 +78,7 @@ impl Attributes {
     /// # Errors
     /// What `serde_json` says where the text is no JSON object.
     pub fn of_record(text: &str) -> Result<Self, serde_json::Error> {
-        Ok(Self::of(&Members::parse(text)?, text.len()))
+        Ok(Self::of(&Members::parse(text)?, text))
     }
 
     /// These attributes with those of `newer` set over them; `None` where that changes nothing.
@@ -112,6 +114,24 @@ fn is_attribute(name: &str) -> bool {
     name != "id" && !name.starts_with('_')
 }
 
+/// The usual record has its id first, no members of the server's, none twice and no line breaks: then the rest of its text
+/// is what is to be kept.
+fn verbatim<'a>(members: &Members<'_>, text: &'a str) -> Option<&'a str> {
+    let [(first, id), rest @ ..] = members.0.as_slice() else { return None };
+    let (_, last) = rest.last()?;
+    let is_plain = |at: usize, name: &str| is_attribute(name) && rest[..at].iter().all(|(other, _)| other != name);
+    if first != "id"
+        || rest.len() > 16
+        || !rest.iter().enumerate().all(|(at, (name, _))| is_plain(at, name))
+        || text.bytes().any(|b| matches!(b, b'\n' | b'\r'))
+    {
+        return None;
+    }
+    let offset = |value: &RawValue| value.get().as_ptr() as usize - text.as_ptr() as usize;
+    let (from, to) = (offset(id) + id.get().len(), offset(last) + last.get().len());
+    Some(text[from..to].trim_ascii_start().strip_prefix(',')?.trim_ascii_start())
+}
+
 fn append_members<'a>(members: impl Iterator<Item = (&'a Cow<'a, str>, &'a RawValue)>, text: &mut String) {
     for (name, value) in members {
         if !text.is_empty() {
@@ -121,6 +141,11 @@ fn append_members<'a>(members: impl Iterator<Item = (&'a Cow<'a, str>, &'a RawVa
         text.push(':');
         json::append_one_line(value.get(), text);
     }
+}
+
+thread_local! {
+    /// Where a record's text is put together, so that it is allocated once, in its final size.
+    static SCRATCH: RefCell<String> = const { RefCell::new(String::new()) };
 }
 
 /// A record as the server keeps and sends it; cheap to clone.
@@ -137,16 +162,20 @@ pub struct Record {
 impl Record {
     /// Put a record together.
     pub fn new(id: RecordId, attributes: &Attributes, revision: Revision) -> Self {
-        use std::fmt::Write;
-        let mut json = String::with_capacity(id.as_str().len() + attributes.0.len() + 40);
-        json.push_str("{\"id\":");
-        json::append_string(id.as_str(), &mut json);
-        if !attributes.0.is_empty() {
-            json.push(',');
-            json.push_str(&attributes.0);
-        }
-        write!(json, ",\"_rev\":{revision}}}").expect("writing to a string cannot fail");
-        Self { id, revision, json: json.into() }
+        let json = SCRATCH.with_borrow_mut(|json| {
+            json.clear();
+            json.push_str("{\"id\":");
+            json::append_string(id.as_str(), json);
+            if !attributes.0.is_empty() {
+                json.push(',');
+                json.push_str(&attributes.0);
+            }
+            json.push_str(",\"_rev\":");
+            json::append_number(revision.0, json);
+            json.push('}');
+            Arc::from(json.as_str())
+        });
+        Self { id, revision, json }
     }
 }
 

@@ -22,6 +22,9 @@ impl Framings {
 /// Contiguous changes of one model, ready to be sent.
 #[derive(Debug)]
 pub(crate) struct Chunk {
+    first: Revision,
+    last: Revision,
+    /// None where nobody listened.
     entries: Vec<Entry>,
     frames: [Bytes; Framing::ALL.len()],
 }
@@ -37,11 +40,11 @@ struct Entry {
 
 impl Run for Chunk {
     fn first(&self) -> Revision {
-        self.entries[0].revision
+        self.first
     }
 
     fn last(&self) -> Revision {
-        self.entries[self.entries.len() - 1].revision
+        self.last
     }
 }
 
@@ -49,12 +52,16 @@ impl Chunk {
     /// Encode changes, of which there is at least one, for the framings that have listeners. Evictions are numbered but
     /// not pushed: a reader knows the model's bound, and lets the oldest go by itself.
     pub(crate) fn encode(model: &ModelName, epoch: Epoch, changes: &[Change], framings: Framings) -> Self {
+        let (first, last) = (changes[0].revision, changes[changes.len() - 1].revision);
+        if framings == Framings::default() {
+            return Self { first, last, entries: Vec::new(), frames: Default::default() };
+        }
         let size: usize = changes.iter().map(|change| change.record.json.len() + model.as_str().len() + 80).sum();
         let mut frames =
             Framing::ALL.map(|framing| Vec::with_capacity(if framings.contains(framing) { size } else { 0 }));
         let mut json = String::new();
         let mut entry = |change: &Change| {
-            let pushed = framings != Framings::default() && change.kind != ChangeKind::Evict;
+            let pushed = change.kind != ChangeKind::Evict;
             if pushed {
                 let method = if change.kind == ChangeKind::Upsert { "upsert" } else { "delete" };
                 let position = Position { epoch, revision: change.revision };
@@ -71,7 +78,7 @@ impl Chunk {
             Entry { revision: change.revision, id: change.record.id.clone(), ends }
         };
         let entries = changes.iter().map(&mut entry).collect();
-        Self { entries, frames: frames.map(Bytes::from) }
+        Self { first, last, entries, frames: frames.map(Bytes::from) }
     }
 
     /// All frames.

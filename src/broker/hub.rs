@@ -27,11 +27,11 @@ use crate::{
 use backsync_protocol::{CloseCode, ErrorCode, ErrorObject, Event, Method, Request, message};
 use bytes::Bytes;
 use connections::{Connection, Connections};
+use foldhash::{HashMap, HashMapExt};
 pub(crate) use listeners::Scope;
 use listeners::{Listeners, Part};
 use std::{
     cell::RefCell,
-    collections::HashMap,
     rc::{Rc, Weak},
     sync::Arc,
     task::Context,

@@ -7,8 +7,9 @@ use super::{
     StoreError, new_epoch, next_attributes,
 };
 use backsync_protocol::{Attributes, Epoch, ModelName, Position, Record, RecordId, Revision};
+use foldhash::{HashMap, HashMapExt};
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{BTreeMap, VecDeque},
     future::ready,
     sync::{Arc, Mutex, PoisonError, RwLock},
 };

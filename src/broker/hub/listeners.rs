@@ -10,10 +10,8 @@ use super::{
 use crate::broker::{chunk::Chunk, framing::Framing, methods::Finished, model::Model};
 use backsync_protocol::{Query, RecordId, Revision};
 use bytes::Bytes;
-use std::{
-    collections::{BTreeSet, HashMap},
-    sync::Arc,
-};
+use foldhash::{HashMap, HashMapExt};
+use std::{collections::BTreeSet, sync::Arc};
 
 /// What of a model a connection hears.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
