@@ -34,7 +34,7 @@ pub(crate) enum Failure {
     Stalled {
         /// How long it was quiet.
         seconds: u64,
-        /// What was awaited, with counts.
+        /// What was awaited.
         what: String,
     },
     /// The server sent what it must not, or not what it must.

@@ -1,4 +1,4 @@
-//! A histogram of times with a fixed size: 1/16 of resolution from a microsecond to an hour.
+//! A histogram of times with a fixed size: exact to a sixteenth, from nanoseconds to hours.
 
 use std::time::Duration;
 

@@ -30,7 +30,7 @@ impl Cpus {
     pub(crate) fn divide() -> Result<Self, String> {
         let allowed = rustix::thread::sched_getaffinity(None).map_err(|error| error.to_string())?;
         let mut usable = (0..CpuSet::MAX_CPU).filter(|cpu| allowed.is_set(*cpu));
-        let (Some(server), Some(load)) = (usable.next(), usable.last()) else {
+        let (Some(server), Some(load)) = (usable.next(), usable.next_back()) else {
             return Err("there is one CPU for everything".into());
         };
         stay_on(load).map_err(|error| error.to_string())?;

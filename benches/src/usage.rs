@@ -6,17 +6,26 @@ use std::time::Duration;
 
 use crate::failure::{Doing, Failure};
 
-/// The CPU time a process had used at one moment.
+/// What a process had had of the CPUs at one moment.
 #[derive(Debug)]
-pub(crate) struct CpuTime {
+pub(crate) struct Account {
     /// By thread, exact; empty where the kernel keeps no such account.
-    threads: BTreeMap<String, u64>,
-    /// Of the whole process with the threads that have ended, in steps of a clock tick.
+    threads: BTreeMap<String, Share>,
+    /// CPU time of the whole process with the threads that have ended, in steps of a clock tick.
     process: Duration,
 }
 
-impl CpuTime {
-    /// What process `pid` has used until now. Exact only while its threads sleep: the kernel adds up when a thread is
+/// CPU time that was had, and waited for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Share {
+    /// Time on a CPU.
+    pub(crate) used: Duration,
+    /// Time ready to run, while something else had the CPU.
+    pub(crate) waited: Duration,
+}
+
+impl Account {
+    /// What process `pid` has had until now. Exact only while its threads sleep: the kernel adds up when a thread is
     /// switched away or a timer tick finds it running.
     ///
     /// # Errors
@@ -25,24 +34,30 @@ impl CpuTime {
         let mut threads = BTreeMap::new();
         let tasks = fs::read_dir(format!("/proc/{pid}/task")).doing("listing the server's threads")?;
         for task in tasks.flatten() {
-            let account = fs::read_to_string(task.path().join("schedstat")).unwrap_or_default();
-            if let Some(ns) = account.split(' ').next().and_then(|ns| ns.parse().ok()) {
-                threads.insert(task.file_name().to_string_lossy().into_owned(), ns);
+            let line = fs::read_to_string(task.path().join("schedstat")).unwrap_or_default();
+            let mut times = line.split(' ').map_while(|ns| ns.parse().ok()).map(Duration::from_nanos);
+            if let (Some(used), Some(waited)) = (times.next(), times.next()) {
+                threads.insert(task.file_name().to_string_lossy().into_owned(), Share { used, waited });
             }
         }
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).doing("reading the server's CPU time")?;
         Ok(Self { threads, process: process_time(&stat) })
     }
 
-    /// What was used since `earlier`: by the exact account, or by the coarse one when a thread ended in between and
-    /// took its account with it.
-    pub(crate) fn since(&self, earlier: &Self) -> Duration {
+    /// What was had since `earlier`: by the exact account, or by the coarse one when a thread ended in between and took
+    /// its account with it.
+    pub(crate) fn since(&self, earlier: &Self) -> Share {
         let lost = earlier.threads.keys().any(|thread| !self.threads.contains_key(thread));
         if lost || self.threads.is_empty() {
-            return self.process.saturating_sub(earlier.process);
+            return Share { used: self.process.saturating_sub(earlier.process), waited: Duration::ZERO };
         }
-        let used = |(thread, now): (&String, &u64)| now - earlier.threads.get(thread).copied().unwrap_or(0).min(*now);
-        Duration::from_nanos(self.threads.iter().map(used).sum())
+        let mut sum = Share::default();
+        for (thread, now) in &self.threads {
+            let then = earlier.threads.get(thread).copied().unwrap_or_default();
+            sum.used += now.used.saturating_sub(then.used);
+            sum.waited += now.waited.saturating_sub(then.waited);
+        }
+        sum
     }
 }
 
@@ -78,12 +93,12 @@ mod tests {
     #[test]
     fn work_shows_as_cpu_time() {
         let pid = std::process::id();
-        let before = CpuTime::of(pid).unwrap();
+        let before = Account::of(pid).unwrap();
         let started = std::time::Instant::now();
         while started.elapsed() < Duration::from_millis(50) {
             std::hint::black_box(started);
         }
-        let used = CpuTime::of(pid).unwrap().since(&before);
+        let used = Account::of(pid).unwrap().since(&before).used;
         assert!(used > Duration::from_millis(10), "{used:?}");
     }
 }

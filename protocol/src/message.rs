@@ -2,7 +2,7 @@
 
 use crate::{
     error::{ErrorCode, ErrorObject},
-    json::{self, Name},
+    json::{self, Name, Value},
     position::Position,
 };
 use serde::{
@@ -13,14 +13,16 @@ use serde_json::value::RawValue;
 use std::{borrow::Cow, fmt, fmt::Write};
 
 /// A request: `{"id", "event", "data", "options"}`. Members it does not know are ignored.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Request<'a> {
+    /// The whole message.
+    pub text: &'a str,
     /// The client's name for this request, as raw JSON text; a reply goes out only where there is one.
     pub id: Option<&'a str>,
     /// `Model:method`, unchecked.
     pub event: Cow<'a, str>,
-    /// Raw; absent and `null` are the same.
-    pub data: Option<&'a RawValue>,
+    /// Absent and `null` are the same.
+    pub data: Option<Value<'a>>,
     /// Raw; absent and `null` are the same.
     pub options: Option<&'a RawValue>,
 }
@@ -67,8 +69,9 @@ impl<'a> Request<'a> {
             let message = format!("arrays and objects nest deeper than {depth}");
             return Err(fail(id, Some(&event), ErrorObject::new(ErrorCode::TooDeep, message)));
         }
-        let present = |value: Option<&'a RawValue>| value.filter(|value| value.get() != "null");
-        Ok(Self { id: id.map(RawValue::get), event, data: present(envelope.data), options: present(envelope.options) })
+        let data = envelope.data.filter(|data| !matches!(data, Value::Other("null")));
+        let options = envelope.options.filter(|options| options.get() != "null");
+        Ok(Self { text, id: id.map(RawValue::get), event, data, options })
     }
 }
 
@@ -85,7 +88,7 @@ fn not_a_message(text: &str, cause: &serde_json::Error) -> ErrorObject {
 struct Envelope<'a> {
     id: Option<&'a RawValue>,
     event: Option<&'a RawValue>,
-    data: Option<&'a RawValue>,
+    data: Option<Value<'a>>,
     options: Option<&'a RawValue>,
 }
 
@@ -103,7 +106,10 @@ impl<'de> Deserialize<'de> for Envelope<'de> {
                     let member = match name.as_ref() {
                         "id" => &mut envelope.id,
                         "event" => &mut envelope.event,
-                        "data" => &mut envelope.data,
+                        "data" => {
+                            envelope.data = Some(map.next_value()?);
+                            continue;
+                        }
                         "options" => &mut envelope.options,
                         _ => {
                             map.next_value::<IgnoredAny>()?;
@@ -222,7 +228,8 @@ mod tests {
         let request =
             Request::parse(r#" {"x":[1],"event":"A:upsert","id":0,"data":{"n":1.50},"options":null} "#, 8).unwrap();
         assert_eq!((request.id, request.event.as_ref()), (Some("0"), "A:upsert"));
-        assert_eq!(request.data.unwrap().get(), r#"{"n":1.50}"#);
+        let Some(Value::Object(data)) = request.data else { panic!("an object") };
+        assert_eq!(data.find("n").unwrap().get(), "1.50");
         assert!(request.options.is_none());
         assert_eq!(Request::parse(r#"{"id":"","event":"A:read"}"#, 8).unwrap().id, Some("\"\""));
     }

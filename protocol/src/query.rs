@@ -3,7 +3,7 @@
 use crate::{
     error::{ErrorCode, ErrorObject},
     event::Method,
-    json::{self, Members},
+    json::{self, Members, Value},
     name::RecordId,
     record::record_id,
 };
@@ -29,14 +29,18 @@ impl Query {
     ///
     /// # Errors
     /// `invalid_data` for what is no object or has a wrong value, `unknown_member`, `unsupported`, `limit_exceeded`.
-    pub fn parse(data: Option<&RawValue>, method: Method, max_ids: usize) -> Result<Self, ErrorObject> {
-        let Some(data) = data else { return Ok(Self::All) };
-        let members = Members::parse(data.get()).map_err(|_| {
-            let message = format!("{} takes an object, such as {{\"ids\":[\"a\"]}}, or nothing", method.name());
-            ErrorObject::new(ErrorCode::InvalidData, message)
-        })?;
+    pub fn parse(data: Option<&Value<'_>>, method: Method, max_ids: usize) -> Result<Self, ErrorObject> {
+        let members = match data {
+            None => return Ok(Self::All),
+            Some(Value::Object(members)) => members,
+            Some(other) => {
+                let takes = "takes an object, such as {\"ids\":[\"a\"]}, or nothing";
+                let message = format!("{} {takes}, not {}", method.name(), other.kind());
+                return Err(ErrorObject::new(ErrorCode::InvalidData, message));
+            }
+        };
         let known: &[&str] = if method == Method::Read { &["id", "ids"] } else { &["ids"] };
-        refuse_others(&members, known, &NOT_YET_IN_QUERIES, method, "data")?;
+        refuse_others(members, known, &NOT_YET_IN_QUERIES, method, "data")?;
         match (members.find("id"), members.find("ids")) {
             (None, None) => Ok(Self::All),
             (Some(id), None) => Ok(Self::One(record_id(id)?)),
@@ -115,7 +119,7 @@ mod tests {
     use super::*;
 
     fn query(text: &str, method: Method) -> Result<Query, ErrorCode> {
-        Query::parse(Some(serde_json::from_str(text).unwrap()), method, 2).map_err(|error| error.code)
+        Query::parse(Some(&serde_json::from_str(text).unwrap()), method, 2).map_err(|error| error.code)
     }
 
     #[test]

@@ -24,13 +24,24 @@ impl RecordInput {
     /// # Errors
     /// `invalid_data` where it is no object, or its `id` is neither text of allowed length nor an integer.
     pub fn parse(value: &RawValue) -> Result<Self, ErrorObject> {
-        let text = value.get();
-        let members = Members::parse(text).map_err(|_| {
-            let message = format!("a record is a JSON object, not {}", json::excerpt(text));
-            ErrorObject::new(ErrorCode::InvalidData, message)
-        })?;
+        match Members::parse(value.get()) {
+            Ok(members) => Self::of(&members, value.get()),
+            Err(_) => Err(Self::not_a_record(&json::excerpt(value.get()))),
+        }
+    }
+
+    /// Read a record whose members were read already, out of `text`.
+    ///
+    /// # Errors
+    /// As for [`Self::parse`].
+    pub fn of(members: &Members<'_>, text: &str) -> Result<Self, ErrorObject> {
         let id = members.find("id").map(record_id).transpose()?;
-        Ok(Self { id, attributes: Attributes::of(&members, text) })
+        Ok(Self { id, attributes: Attributes::of(members, text) })
+    }
+
+    /// The error for something that is no record.
+    pub fn not_a_record(what: &str) -> ErrorObject {
+        ErrorObject::new(ErrorCode::InvalidData, format!("a record is a JSON object, not {what}"))
     }
 }
 
@@ -53,60 +64,92 @@ pub fn record_id(value: &RawValue) -> Result<RecordId, ErrorObject> {
     ))
 }
 
-/// The members of a record that are its owner's: not `id`, and none that begins with `_`. Kept as the inside of a JSON
+/// The members of a record that are its owner's: not `id`, and none that begins with `_`. Kept as the text of a JSON
 /// object, on one line, each name once.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attributes(String);
+
+impl Default for Attributes {
+    fn default() -> Self {
+        Self("{}".to_owned())
+    }
+}
 
 impl Attributes {
     fn of(members: &Members<'_>, text: &str) -> Self {
         if let Some(inside) = verbatim(members, text) {
-            return Self(inside.to_owned());
+            let mut object = String::with_capacity(inside.len() + 2);
+            object.push('{');
+            object.push_str(inside);
+            object.push('}');
+            return Self(object);
         }
-        let mut inside = String::with_capacity(text.len());
         let last = members.lookup();
         // The last of a repeated name counts, as for every JSON parser.
-        let counts =
-            |name: &str, value: &RawValue| last.find(name).is_some_and(|counting| std::ptr::eq(counting, value));
+        let counts = |name: &str, value: &RawValue| last.find(name).is_some_and(|last| std::ptr::eq(last, value));
         let attributes = members.0.iter().filter(|(name, value)| is_attribute(name) && counts(name, value));
-        append_members(attributes.map(|(name, value)| (name, *value)), &mut inside);
-        Self(inside)
+        Self::from_members(attributes.map(|(name, value)| (name, *value)), text.len())
     }
 
-    /// The attributes of a stored record.
+    fn from_members<'a>(members: impl Iterator<Item = (&'a Cow<'a, str>, &'a RawValue)>, size: usize) -> Self {
+        let mut object = String::with_capacity(size + 2);
+        object.push('{');
+        for (name, value) in members {
+            if object.len() > 1 {
+                object.push(',');
+            }
+            json::append_string(name, &mut object);
+            object.push(':');
+            json::append_one_line(value.get(), &mut object);
+        }
+        object.push('}');
+        Self(object)
+    }
+
+    /// Bytes of text.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.inside().is_empty()
+    }
+
+    fn inside(&self) -> &str {
+        &self.0[1..self.0.len() - 1]
+    }
+
+    /// What the attributes of a stored record become when these are set over them, or take their place (`replace`). `None`
+    /// where that changes nothing.
     ///
     /// # Errors
-    /// What `serde_json` says where the text is no JSON object.
-    pub fn of_record(text: &str) -> Result<Self, serde_json::Error> {
-        Ok(Self::of(&Members::parse(text)?, text))
-    }
-
-    /// These attributes with those of `newer` set over them; `None` where that changes nothing.
-    ///
-    /// # Errors
-    /// What `serde_json` says where one of them is not the inside of an object: only text that came from elsewhere.
-    pub fn merged(&self, newer: &Self) -> Result<Option<Self>, serde_json::Error> {
-        if self == newer {
+    /// What `serde_json` says where the stored text is no JSON object: it was damaged.
+    pub fn over(&self, stored: &Record, replace: bool) -> Result<Option<Self>, serde_json::Error> {
+        // Most often the same attributes come again, in the same order, some with other values.
+        let stored_attributes =
+            || json::walk(&stored.json).filter(|(name, _)| *name != "\"id\"" && !name.starts_with("\"_"));
+        if stored_attributes().map(|(name, _)| name).eq(json::walk(&self.0).map(|(name, _)| name)) {
+            let mut values = stored_attributes().zip(json::walk(&self.0)).map(|((_, old), (_, new))| (old, new));
+            let raw = serde_json::from_str::<&RawValue>;
+            let differs =
+                |old, new| old != new && !matches!((raw(old), raw(new)), (Ok(old), Ok(new)) if json::same(old, new));
+            return Ok(values.any(|(old, new)| differs(old, new)).then(|| self.clone()));
+        }
+        let (old, new) = (Members::parse(&stored.json)?, Members::parse(&self.0)?);
+        let (in_old, in_new) = (old.lookup(), new.lookup());
+        let kept = || old.0.iter().filter(|(name, _)| is_attribute(name));
+        if new.0.iter().all(|(name, value)| in_old.find(name).is_some_and(|old| json::same(old, value)))
+            && (!replace || kept().count() == new.0.len())
+        {
             return Ok(None);
         }
-        let (mine, theirs) = (format!("{{{}}}", self.0), format!("{{{}}}", newer.0));
-        let (mine, theirs) = (Members::parse(&mine)?, Members::parse(&theirs)?);
-        let (in_mine, in_theirs) = (mine.lookup(), theirs.lookup());
-        if theirs.0.iter().all(|(name, value)| in_mine.find(name).is_some_and(|old| json::same(old, value))) {
-            return Ok(None);
+        if replace {
+            return Ok(Some(self.clone()));
         }
-        let mut text = String::with_capacity(self.0.len() + newer.0.len());
-        let kept = mine.0.iter().map(|(name, old)| (name, in_theirs.find(name).unwrap_or(old)));
-        let added =
-            theirs.0.iter().filter(|(name, _)| in_mine.find(name).is_none()).map(|(name, value)| (name, *value));
-        append_members(kept.chain(added), &mut text);
-        Ok(Some(Self(text)))
-    }
-
-    /// Whether both say the same.
-    pub fn same(&self, other: &Self) -> bool {
-        let object = |text: &str| serde_json::from_str::<Box<RawValue>>(&format!("{{{text}}}"));
-        self == other || matches!((object(&self.0), object(&other.0)), (Ok(a), Ok(b)) if json::same(&a, &b))
+        let kept = kept().map(|(name, old)| (name, in_new.find(name).unwrap_or(old)));
+        let added = new.0.iter().filter(|(name, _)| in_old.find(name).is_none()).map(|(name, value)| (name, *value));
+        Ok(Some(Self::from_members(kept.chain(added), stored.json.len() + self.0.len())))
     }
 }
 
@@ -120,27 +163,13 @@ fn verbatim<'a>(members: &Members<'_>, text: &'a str) -> Option<&'a str> {
     let [(first, id), rest @ ..] = members.0.as_slice() else { return None };
     let (_, last) = rest.last()?;
     let is_plain = |at: usize, name: &str| is_attribute(name) && rest[..at].iter().all(|(other, _)| other != name);
-    if first != "id"
-        || rest.len() > 16
-        || !rest.iter().enumerate().all(|(at, (name, _))| is_plain(at, name))
-        || text.bytes().any(|b| matches!(b, b'\n' | b'\r'))
-    {
+    if first != "id" || rest.len() > 16 || !rest.iter().enumerate().all(|(at, (name, _))| is_plain(at, name)) {
         return None;
     }
     let offset = |value: &RawValue| value.get().as_ptr() as usize - text.as_ptr() as usize;
     let (from, to) = (offset(id) + id.get().len(), offset(last) + last.get().len());
-    Some(text[from..to].trim_ascii_start().strip_prefix(',')?.trim_ascii_start())
-}
-
-fn append_members<'a>(members: impl Iterator<Item = (&'a Cow<'a, str>, &'a RawValue)>, text: &mut String) {
-    for (name, value) in members {
-        if !text.is_empty() {
-            text.push(',');
-        }
-        json::append_string(name, text);
-        text.push(':');
-        json::append_one_line(value.get(), text);
-    }
+    let inside = text[from..to].trim_ascii_start().strip_prefix(',')?.trim_ascii_start();
+    json::is_one_line(inside).then_some(inside)
 }
 
 thread_local! {
@@ -166,9 +195,9 @@ impl Record {
             json.clear();
             json.push_str("{\"id\":");
             json::append_string(id.as_str(), json);
-            if !attributes.0.is_empty() {
+            if !attributes.is_empty() {
                 json.push(',');
-                json.push_str(&attributes.0);
+                json.push_str(attributes.inside());
             }
             json.push_str(",\"_rev\":");
             json::append_number(revision.0, json);
@@ -194,7 +223,7 @@ mod tests {
         assert_eq!(got.id.clone().unwrap().as_str(), "7");
         let record = Record::new(got.id.unwrap(), &got.attributes, Revision(9));
         assert_eq!(&*record.json, r#"{"id":"7","a":{"x": [] },"b":1e400,"_rev":9}"#);
-        assert_eq!(Attributes::of_record(&record.json).unwrap(), got.attributes);
+        assert_eq!(got.attributes.over(&record, true).unwrap(), None);
     }
 
     #[test]
@@ -208,14 +237,35 @@ mod tests {
     }
 
     #[test]
-    fn merging_sets_what_is_given_and_keeps_the_rest() {
+    fn setting_over_keeps_the_rest_and_replacing_does_not() {
         let of = |text| input(text).unwrap().attributes;
-        let old = of(r#"{"a":1,"b":{"x":1},"c":"k"}"#);
-        let merged = old.merged(&of(r#"{"d":4,"b":null}"#)).unwrap().unwrap();
-        assert_eq!(merged, of(r#"{"a":1,"b":null,"c":"k","d":4}"#));
-        assert_eq!(old.merged(&of(r#"{"b":{"x": 1},"c":"\u006b"}"#)).unwrap(), None);
-        assert_eq!(old.merged(&of("{}")).unwrap(), None);
-        assert!(of(r#"{"a":1,"b":2}"#).same(&of(r#"{"b":2,"a":1}"#)));
-        assert!(!of(r#"{"a":1}"#).same(&of("{}")));
+        let stored = |text| Record::new(RecordId::parse("i\"d").unwrap(), &of(text), Revision(1));
+        let old = stored(r#"{"a":1,"b":{"x":1},"c":"k"}"#);
+        let over = |text, replace| of(text).over(&old, replace).unwrap();
+        assert_eq!(over(r#"{"d":4,"b":null}"#, false), Some(of(r#"{"a":1,"b":null,"c":"k","d":4}"#)));
+        assert_eq!(over(r#"{"d":4,"b":null}"#, true), Some(of(r#"{"d":4,"b":null}"#)));
+        assert_eq!(over(r#"{"b":{"x": 1},"c":"\u006b"}"#, false), None);
+        assert_eq!(over("{}", false), None);
+        assert_eq!(over("{}", true), Some(Attributes::default()));
+        assert_eq!(over(r#"{"c":"k","b":{"x":1},"a":1}"#, true), None);
+        assert_eq!(over(r#"{"a":1,"b":{"x":1}}"#, true), Some(of(r#"{"a":1,"b":{"x":1}}"#)));
+        // What begins as the stored one does is not yet the same.
+        assert_eq!(of(r#"{"id":"x","a":1}"#).over(&stored(r#"{"a":1,"b":2}"#), true).unwrap(), Some(of(r#"{"a":1}"#)));
+    }
+
+    #[test]
+    fn the_usual_record_is_kept_as_it_came() {
+        for (text, kept) in [
+            (r#"{"id":"x","a":1,"b" : [ 2 ]}"#, r#"{"a":1,"b" : [ 2 ]}"#),
+            (r#"{ "id" : "x" , "a":1 }"#, r#"{"a":1}"#),
+            (r#"{"id":"x","a":1,"a":2}"#, r#"{"a":2}"#),
+            (r#"{"id":"x","a":1,"_b":2}"#, r#"{"a":1}"#),
+            (r#"{"a":1,"id":"x"}"#, r#"{"a":1}"#),
+            ("{\"id\":\"x\",\"a\":\n1}", r#"{"a":1}"#),
+            (r#"{"id":"x"}"#, "{}"),
+            ("{}", "{}"),
+        ] {
+            assert_eq!(input(text).unwrap().attributes.0, kept, "{text}");
+        }
     }
 }

@@ -156,7 +156,8 @@ impl Hub {
             ErrorObject::new(ErrorCode::UnknownMethod, message)
         })?;
         let model = self.model(event.model)?;
-        let call = methods::Call { key, id: request.id, model, method, data: request.data, options: request.options };
+        let (id, text, data, options) = (request.id, request.text, request.data.as_ref(), request.options);
+        let call = methods::Call { key, id, model, method, data, text, options };
         methods::dispatch(self, call)
     }
 

@@ -30,7 +30,6 @@ use std::{
     collections::HashMap,
     fmt,
     sync::{Arc, OnceLock, PoisonError, RwLock, Weak},
-    task::{Context, Poll, Waker},
 };
 use tokio::sync::oneshot;
 
@@ -159,45 +158,47 @@ impl Broker {
     /// Have a write done, with whatever else waits for its model. A store that answers at once is done when this
     /// returns; `here` is the worker that calls, if it is one.
     fn submit(&self, model: &Arc<Model>, write: Write, here: Option<usize>) {
-        let Some(write) = model.begin_write(write) else { return };
-        let mut writes = vec![write];
-        while !writes.is_empty() {
+        let Some(Write { commit, completion }) = model.begin_write(write) else { return };
+        let (mut commits, mut completions) = (vec![commit], vec![completion]);
+        while !commits.is_empty() {
             if !model.is_placed() {
-                tokio::spawn(self.clone().commit_rest(model.clone(), Work::Place(writes)));
-                return;
+                match self.store().position(&model.name) {
+                    Answer::Ready(Some(Ok(position))) => model.place(position),
+                    _ => {
+                        tokio::spawn(self.clone().commit_rest(model.clone(), Work::Place(commits), completions));
+                        return;
+                    }
+                }
             }
-            let (commits, completions) = split(writes);
-            let mut answer = self.store().commit(&model.name, commits, model.bounds);
-            match answer.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-                Poll::Ready(outcome) => self.finish(model, outcome, completions, here),
-                Poll::Pending => {
-                    tokio::spawn(self.clone().commit_rest(model.clone(), Work::Answer(answer, completions)));
+            match self.store().commit(&model.name, commits, model.bounds) {
+                Answer::Ready(outcome) => {
+                    self.finish(model, outcome.expect("an answer is taken once"), completions, here);
+                }
+                answer @ Answer::Later(_) => {
+                    tokio::spawn(self.clone().commit_rest(model.clone(), Work::Answer(answer), completions));
                     return;
                 }
             }
-            writes = model.next_writes();
+            (commits, completions) = model.next_writes();
         }
     }
 
     /// The same, for a store that takes its time.
-    async fn commit_rest(self, model: Arc<Model>, mut work: Work) {
+    async fn commit_rest(self, model: Arc<Model>, mut work: Work, mut completions: Vec<Completion>) {
         loop {
-            let (outcome, completions) = match work {
-                Work::Place(writes) => {
-                    let (commits, completions) = split(writes);
-                    match self.place(&model).await {
-                        Ok(()) => (self.store().commit(&model.name, commits, model.bounds).await, completions),
-                        Err(cause) => (Err(cause), completions),
-                    }
-                }
-                Work::Answer(answer, completions) => (answer.await, completions),
+            let outcome = match work {
+                Work::Place(commits) => match self.place(&model).await {
+                    Ok(()) => self.store().commit(&model.name, commits, model.bounds).await,
+                    Err(cause) => Err(cause),
+                },
+                Work::Answer(answer) => answer.await,
             };
             self.finish(&model, outcome, completions, None);
-            let writes = model.next_writes();
-            if writes.is_empty() {
+            let (commits, next) = model.next_writes();
+            if commits.is_empty() {
                 return;
             }
-            work = Work::Place(writes);
+            (work, completions) = (Work::Place(commits), next);
         }
     }
 
@@ -275,11 +276,7 @@ impl Broker {
 /// A step of committing.
 enum Work {
     /// To be asked of the store, where the model may not be placed yet.
-    Place(Vec<Write>),
+    Place(Vec<Commit>),
     /// Asked already.
-    Answer(Answer<Vec<Committed>>, Vec<Completion>),
-}
-
-fn split(writes: Vec<Write>) -> (Vec<Commit>, Vec<Completion>) {
-    writes.into_iter().map(|write| (write.commit, write.completion)).unzip()
+    Answer(Answer<Vec<Committed>>),
 }

@@ -224,9 +224,9 @@ impl Model {
     }
 
     /// All writes that wait now, for the one who commits; with none, the turn has ended.
-    pub(crate) fn next_writes(&self) -> Vec<Write> {
+    pub(crate) fn next_writes(&self) -> (Vec<Commit>, Vec<Completion>) {
         let mut writes = self.writes();
         writes.busy = !writes.waiting.is_empty();
-        std::mem::take(&mut writes.waiting)
+        std::mem::take(&mut writes.waiting).into_iter().map(|write| (write.commit, write.completion)).unzip()
     }
 }

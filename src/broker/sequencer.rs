@@ -72,10 +72,8 @@ impl<R: Run> Sequencer<R> {
             return Verdict::Gap;
         }
         self.released = run.last();
-        if self.early.is_empty() {
-            return Verdict::Deliver(vec![run]);
-        }
-        let mut runs = vec![run];
+        let mut runs = Vec::with_capacity(1 + self.early.len());
+        runs.push(run);
         while let Some(next) = self.early.first_entry() {
             if *next.key() > self.released.next() {
                 break;

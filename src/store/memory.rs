@@ -4,13 +4,12 @@
 
 use super::{
     Answer, Bounds, Change, ChangeKind, Commit, Committed, LOG_ENTRIES, Operation, Selection, Snapshot, Store,
-    StoreError, new_epoch, next_attributes,
+    new_epoch,
 };
 use backsync_protocol::{Attributes, Epoch, ModelName, Position, Record, RecordId, Revision};
-use foldhash::{HashMap, HashMapExt};
+use foldhash::HashMap;
 use std::{
     collections::{BTreeMap, VecDeque},
-    future::ready,
     sync::{Arc, Mutex, PoisonError, RwLock},
 };
 
@@ -44,7 +43,7 @@ impl Memory {
     fn with<T: Send + 'static>(&self, name: &ModelName, work: impl FnOnce(&mut Model) -> T) -> Answer<T> {
         let model = self.model(name);
         let answer = work(&mut model.lock().unwrap_or_else(PoisonError::into_inner));
-        Box::pin(ready(Ok(answer)))
+        Answer::ready(answer)
     }
 
     fn at(&self, revision: Revision) -> Position {
@@ -81,7 +80,7 @@ impl Store for Memory {
     }
 
     fn close(&self) -> Answer<()> {
-        Box::pin(ready(Ok::<(), StoreError>(())))
+        Answer::ready(())
     }
 }
 
@@ -132,7 +131,7 @@ impl Model {
                 self.records.insert(id, Stored { record: record.clone(), inserted: revision });
                 record
             }
-            Some(stored) => match next_attributes(&stored.record, given, replace) {
+            Some(stored) => match given.over(&stored.record, replace).expect("a record in memory is a JSON object") {
                 None => return (Some(stored.record.clone()), None),
                 Some(attributes) => {
                     stored.record = Record::new(id, &attributes, revision);

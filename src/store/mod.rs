@@ -14,10 +14,46 @@ pub use memory::Memory;
 pub use sqlite::{Sqlite, SqliteOptions};
 
 use backsync_protocol::{Attributes, ModelName, Position, Record, RecordId, Revision};
-use std::{future::Future, num::NonZeroU32, path::PathBuf, pin::Pin};
+use std::{
+    future::Future,
+    num::NonZeroU32,
+    path::PathBuf,
+    pin::Pin,
+    task::{Context, Poll},
+};
 
 /// An answer that may take a while. The work is not cancelled by dropping it: what was asked of a store is done.
-pub type Answer<T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send>>;
+pub enum Answer<T> {
+    /// It is there. None once it was taken.
+    Ready(Option<Result<T, StoreError>>),
+    /// It comes.
+    Later(Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send>>),
+}
+
+impl<T> Answer<T> {
+    /// An answer that is there.
+    pub fn ready(answer: T) -> Self {
+        Self::Ready(Some(Ok(answer)))
+    }
+
+    /// An answer that comes.
+    pub fn later(answer: impl Future<Output = Result<T, StoreError>> + Send + 'static) -> Self {
+        Self::Later(Box::pin(answer))
+    }
+}
+
+impl<T> Unpin for Answer<T> {}
+
+impl<T> Future for Answer<T> {
+    type Output = Result<T, StoreError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut *self {
+            Self::Ready(answer) => Poll::Ready(answer.take().expect("an answer is taken once")),
+            Self::Later(answer) => answer.as_mut().poll(context),
+        }
+    }
+}
 
 /// Changes kept for those who come back, at the least.
 pub const LOG_ENTRIES: usize = 10_000;
@@ -28,7 +64,7 @@ pub const LOG_ENTRIES: usize = 10_000;
 /// - A [`Commit`] is applied whole or not at all, and when its answer is `Ok` it survives whatever the store promises to
 ///   survive.
 /// - Commits of one model take effect in the order of the calls; their changes are numbered in that order.
-/// - An answer given at once (ready when first polled) is how a store says that it never waits.
+/// - A store that never waits gives answers that are [`Answer::Ready`].
 /// - A read sees every commit that was answered before it was asked.
 pub trait Store: Send + Sync + 'static {
     /// Apply commits in their order, each atomic, as one step where the store can. The answer has one entry for each.
@@ -196,15 +232,5 @@ fn new_epoch() -> backsync_protocol::Epoch {
         if let Some(epoch) = std::num::NonZeroU64::new(random) {
             return backsync_protocol::Epoch(epoch);
         }
-    }
-}
-
-/// What a stored record's attributes become; `None` where nothing changes.
-fn next_attributes(stored: &Record, given: &Attributes, replace: bool) -> Option<Attributes> {
-    let old = Attributes::of_record(&stored.json).expect("a stored record is a JSON object");
-    if replace {
-        (!old.same(given)).then(|| given.clone())
-    } else {
-        old.merged(given).expect("attributes are the inside of a JSON object")
     }
 }

@@ -13,7 +13,7 @@ use super::{
     model::Model,
 };
 use crate::auth::Action;
-use backsync_protocol::{ErrorObject, Method};
+use backsync_protocol::{ErrorObject, Method, json::Value};
 use serde_json::value::RawValue;
 use std::sync::Arc;
 
@@ -25,7 +25,9 @@ pub(crate) struct Call<'a> {
     pub(crate) id: Option<&'a str>,
     pub(crate) model: Arc<Model>,
     pub(crate) method: Method,
-    pub(crate) data: Option<&'a RawValue>,
+    pub(crate) data: Option<&'a Value<'a>>,
+    /// The whole message.
+    pub(crate) text: &'a str,
     pub(crate) options: Option<&'a RawValue>,
 }
 

@@ -10,10 +10,7 @@ use crate::{
     store::{Answer, Selection, Snapshot, StoreError},
 };
 use backsync_protocol::{ErrorCode, ErrorObject, Method, Options, Query, Record, Revision, message};
-use std::{
-    sync::Arc,
-    task::{Context, Poll, Waker},
-};
+use std::sync::Arc;
 
 /// A read on its way.
 #[derive(Debug)]
@@ -169,12 +166,12 @@ fn not_found(model: &Model, id: &str) -> ErrorObject {
 /// Go on with the answer: at once where it is there, else when it comes, if the hub still lives.
 fn when_answered<T: 'static>(
     hub: &mut Hub,
-    mut answer: Answer<T>,
+    answer: Answer<T>,
     then: impl FnOnce(&mut Hub, Result<T, StoreError>) + 'static,
 ) {
-    match answer.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(answer) => then(hub, answer),
-        Poll::Pending => {
+    match answer {
+        Answer::Ready(answer) => then(hub, answer.expect("an answer is taken once")),
+        Answer::Later(answer) => {
             let hub = hub.handle();
             tokio::task::spawn_local(async move {
                 let answer = answer.await;

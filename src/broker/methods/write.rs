@@ -12,42 +12,37 @@ use crate::{
 };
 use backsync_protocol::{
     ErrorCode, ErrorObject, Method, Options, RecordId, RecordInput,
-    json::{self, Members},
+    json::{Members, Value},
     message,
     record::record_id,
 };
-use serde_json::value::RawValue;
 
 pub(super) fn begin(hub: &mut Hub, call: Call<'_>) -> Result<Progress, ErrorObject> {
     let options = Options::parse(call.options, call.method)?;
-    let Some(data) = call.data else {
-        let takes = if call.method == Method::Upsert {
-            "a record, or an array of records"
-        } else {
-            "{\"id\"}, or an array of them"
-        };
-        return Err(ErrorObject::new(ErrorCode::InvalidData, format!("{} takes data: {takes}", call.method.name())));
-    };
+    let Some(data) = call.data else { return Err(takes(call.method, "nothing")) };
     if !hub.may_write(call.key, &call.model) {
         return Ok(Progress::Later);
     }
-    let operation = |value: &RawValue| match call.method {
-        Method::Upsert => upsert(value, options.replace),
-        _ => delete(value),
-    };
-    let (operations, batch) = match json::elements(data) {
-        None => (vec![operation(data)?], false),
-        Some(values) => {
+    let (operations, batch) = match data {
+        Value::Object(members) if call.method == Method::Upsert => {
+            (vec![upsert(RecordInput::of(members, call.text)?, options.replace)], false)
+        }
+        Value::Object(members) => (vec![delete(members)?], false),
+        Value::Array(values) => {
             let limit = hub.limits().batch_records;
             if values.len() > limit {
                 return Err(error::limit(&format!("{} records in one batch", values.len()), limit));
             }
-            let operations = values.into_iter().enumerate().map(|(at, value)| {
-                operation(value)
-                    .map_err(|e| ErrorObject { message: format!("element {at} of the batch: {}", e.message), ..e })
+            let operations = values.iter().enumerate().map(|(at, value)| {
+                let operation = match call.method {
+                    Method::Upsert => RecordInput::parse(value).map(|record| upsert(record, options.replace)),
+                    _ => Members::parse(value.get()).map_err(|_| no_id()).and_then(|members| delete(&members)),
+                };
+                operation.map_err(|e| ErrorObject { message: format!("element {at} of the batch: {}", e.message), ..e })
             });
             (operations.collect::<Result<_, _>>()?, true)
         }
+        Value::Other(kind) => return Err(takes(call.method, kind)),
     };
     let (worker, connection, id) = (hub.worker(), call.key, call.id.map(Box::from));
     let to = ReplyTo { worker, connection, id, model: call.model.clone(), method: call.method, batch };
@@ -55,20 +50,27 @@ pub(super) fn begin(hub: &mut Hub, call: Call<'_>) -> Result<Progress, ErrorObje
     Ok(Progress::Taken)
 }
 
-fn upsert(value: &RawValue, replace: bool) -> Result<Operation, ErrorObject> {
-    let RecordInput { id, attributes } = RecordInput::parse(value)?;
-    let id = id
+fn upsert(record: RecordInput, replace: bool) -> Operation {
+    let id = record
+        .id
         .unwrap_or_else(|| RecordId::parse(&uuid::Uuid::now_v7().to_string()).expect("36 bytes are an allowed length"));
-    Ok(Operation::Upsert { id, attributes, replace })
+    Operation::Upsert { id, attributes: record.attributes, replace }
 }
 
-fn delete(value: &RawValue) -> Result<Operation, ErrorObject> {
-    let id = Members::parse(value.get()).ok().and_then(|members| members.find("id"));
-    let Some(id) = id else {
-        let message = format!("a deletion is {{\"id\":…}}, not {}", json::excerpt(value.get()));
-        return Err(ErrorObject::new(ErrorCode::InvalidData, message));
+fn delete(members: &Members<'_>) -> Result<Operation, ErrorObject> {
+    Ok(Operation::Delete { id: record_id(members.find("id").ok_or_else(no_id)?)? })
+}
+
+fn no_id() -> ErrorObject {
+    ErrorObject::new(ErrorCode::InvalidData, "a deletion names its record: {\"id\":…}")
+}
+
+fn takes(method: Method, given: &str) -> ErrorObject {
+    let takes = match method {
+        Method::Upsert => "a record, which is a JSON object, or an array of records",
+        _ => "{\"id\":…}, or an array of them",
     };
-    Ok(Operation::Delete { id: record_id(id)? })
+    ErrorObject::new(ErrorCode::InvalidData, format!("{} takes {takes}, not {given}", method.name()))
 }
 
 /// Answer a write, behind its own push.

@@ -176,7 +176,7 @@ impl Store for Sqlite {
     fn close(&self) -> Answer<()> {
         self.begin_to_close();
         let mut ended = self.ended.clone();
-        Box::pin(async move {
+        Answer::later(async move {
             while ended.changed().await.is_ok() {}
             Ok(())
         })

@@ -60,7 +60,7 @@ impl Queue {
     pub(super) fn call(&self, model: ModelName, commits: Vec<Commit>, bounds: Bounds) -> Answer<Vec<Committed>> {
         let (answer, answered) = oneshot::channel();
         let sent = self.send(model, commits, bounds, answer);
-        Box::pin(async move {
+        Answer::later(async move {
             sent?;
             answered.await.unwrap_or_else(|_| Err(gone()))
         })

@@ -67,14 +67,14 @@ impl Readers {
         match self.room.clone().try_acquire_owned() {
             Ok(room) => {
                 let sent = send(question(room));
-                Box::pin(async move {
+                Answer::later(async move {
                     sent?;
                     answered.await.unwrap_or_else(|_| Err(gone()))
                 })
             }
             Err(_) => {
                 let room = self.room.clone();
-                Box::pin(async move {
+                Answer::later(async move {
                     let room = room.acquire_owned().await.expect("nobody closes the semaphore");
                     send(question(room))?;
                     answered.await.unwrap_or_else(|_| Err(gone()))

@@ -85,7 +85,7 @@ impl Step<'_> {
                 self.model.records += 1;
                 record
             }
-            Some(Stored { place, record }) => match next_attributes(&record, given, replace)? {
+            Some(Stored { place, record }) => match over(given, &record, replace)? {
                 None => return Ok((record, false)),
                 Some(attributes) => {
                     let record = Record::new(id.clone(), &attributes, revision);
@@ -164,8 +164,6 @@ pub(super) fn stored_id(row: &Row<'_>, column: usize) -> rusqlite::Result<Record
 
 /// What a stored record's attributes become; `None` where nothing changes. A damaged record is an error here, no panic:
 /// it comes from a disk.
-fn next_attributes(stored: &Record, given: &Attributes, replace: bool) -> rusqlite::Result<Option<Attributes>> {
-    let damaged = |error| damaged(1, error);
-    let old = Attributes::of_record(&stored.json).map_err(damaged)?;
-    if replace { Ok((!old.same(given)).then(|| given.clone())) } else { old.merged(given).map_err(damaged) }
+fn over(given: &Attributes, stored: &Record, replace: bool) -> rusqlite::Result<Option<Attributes>> {
+    given.over(stored, replace).map_err(|cause| damaged(1, cause))
 }

@@ -1,0 +1,166 @@
+//! One writer, many listeners: what a delivered message costs.
+
+use std::time::{Duration, Instant};
+
+use super::listening::listen;
+use super::{CHECKED, Tally, Workload};
+use crate::dialect::{Dialect, read_push};
+use crate::failure::Failure;
+use crate::load::{Arrival, Load};
+use crate::record::Revision;
+use crate::target::Target;
+
+/// Records a model has; writes go round them.
+const RECORDS: u64 = 1_000;
+
+/// How listeners are spread, and how far ahead the writer is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Shape {
+    /// Models, each with listeners of its own.
+    pub(crate) models: usize,
+    /// Listeners of each model.
+    pub(crate) listeners: usize,
+    /// Messages written at once, each to the next model. The following ones wait until every listener has these: were
+    /// they written one by one as there is room, luck would decide how many a server finds together.
+    pub(crate) window: usize,
+}
+
+/// The connections, listening, and what each has had.
+#[derive(Debug)]
+pub(crate) struct Fanout {
+    shape: Shape,
+    dialect: Dialect,
+    load: Load,
+    counts: Counts,
+    next_model: usize,
+}
+
+#[derive(Debug)]
+struct Counts {
+    dialect: Dialect,
+    /// The writer's connection; those before it listen, model by model.
+    writer: usize,
+    listeners: usize,
+    /// Writes by model.
+    sent: Vec<u64>,
+    /// Pushes by listener.
+    received: Vec<u64>,
+    written: u64,
+    acknowledged: u64,
+    /// By how much the server's numbers differ from the writer's: always the same, or a change was lost or made up.
+    lead: Option<i128>,
+}
+
+impl Fanout {
+    /// Opens all connections and makes all but one listen.
+    ///
+    /// # Errors
+    /// When the server does not let them.
+    pub(crate) fn prepare(target: &Target, shape: Shape) -> Result<Self, Failure> {
+        let dialect = target.dialect;
+        let mut load = Load::new()?;
+        let writer = shape.models * shape.listeners;
+        load.open(writer + 1, target.address, dialect.path())?;
+        listen(&mut load, dialect, 0..writer, |listener| listener / shape.listeners)?;
+        let counts = Counts {
+            dialect,
+            writer,
+            listeners: shape.listeners,
+            sent: vec![0; shape.models],
+            received: vec![0; writer],
+            written: 0,
+            acknowledged: 0,
+            lead: None,
+        };
+        Ok(Self { shape, dialect, load, counts, next_model: 0 })
+    }
+
+    fn write_window(&mut self, text: &mut Vec<u8>) -> Result<(), Failure> {
+        for _ in 0..self.shape.window {
+            let model = self.next_model;
+            self.next_model = (model + 1) % self.shape.models;
+            self.counts.sent[model] += 1;
+            self.counts.written += 1;
+            let sequence = self.counts.sent[model];
+            text.clear();
+            let write = Revision { id: sequence % RECORDS, sequence };
+            self.dialect.put_upsert(text, model, self.counts.written, write);
+            self.load.queue(self.counts.writer, text);
+        }
+        self.load.send(self.counts.writer)
+    }
+}
+
+impl Workload for Fanout {
+    fn work(&mut self, length: Duration) -> Result<Tally, Failure> {
+        let started = Instant::now();
+        let mut tally = Tally::default();
+        let mut text = Vec::new();
+        while started.elapsed() < length {
+            let sent = Instant::now();
+            self.write_window(&mut text)?;
+            let due = tally.done + (self.shape.window * self.shape.listeners) as u64;
+            while tally.done < due || self.counts.acknowledged < self.counts.written {
+                let turn = self.load.turn("pushes to every listener", |arrival| {
+                    if self.counts.take(arrival)? {
+                        tally.done += 1;
+                        tally.bytes += arrival.text.len() as u64;
+                        tally.latencies.record(arrival.at.saturating_duration_since(sent));
+                    }
+                    Ok(())
+                });
+                turn.map_err(|failure| self.counts.name_the_missing(failure))?;
+            }
+        }
+        Ok(tally)
+    }
+
+    fn rest(&mut self, pause: Duration) -> Result<(), Failure> {
+        self.load.rest(pause, |arrival| self.counts.take(arrival).map(drop))
+    }
+}
+
+impl Counts {
+    /// Adds to a stall which listener lacks what.
+    fn name_the_missing(&self, failure: Failure) -> Failure {
+        let due = |listener: usize| self.sent[listener / self.listeners];
+        match (failure, self.received.iter().enumerate().find(|(listener, had)| **had < due(*listener))) {
+            (Failure::Stalled { seconds, what }, Some((listener, had))) => {
+                let what = format!("{what}: connection {listener} has had {had} of {}", due(listener));
+                Failure::Stalled { seconds, what }
+            }
+            (failure, _) => failure,
+        }
+    }
+
+    /// Counts what arrived: whether it is a push. More than was sent is wrong on any connection, so when the sum of all
+    /// is right, each has had exactly its own.
+    fn take(&mut self, arrival: Arrival<'_>) -> Result<bool, Failure> {
+        let Arrival { connection, text, .. } = arrival;
+        if connection == self.writer {
+            self.acknowledged += 1;
+            if self.acknowledged > self.written {
+                return Err(Failure::Wrong(format!("an answer too many: {}", text.escape_ascii())));
+            }
+            if self.acknowledged % CHECKED == 1 || !self.dialect.may_acknowledge(text) {
+                self.dialect.check_acknowledged(text, self.acknowledged)?;
+            }
+            return Ok(false);
+        }
+        let model = connection / self.listeners;
+        let received = &mut self.received[connection];
+        *received += 1;
+        if *received > self.sent[model] {
+            return Err(Failure::Wrong(format!("a push too many: {}", text.escape_ascii())));
+        }
+        if connection == 0 || (*received + connection as u64).is_multiple_of(CHECKED) {
+            let push = read_push(text, model)?;
+            let lead = i128::from(push.revision) - i128::from(push.sequence);
+            if push.sequence != *received || *self.lead.get_or_insert(lead) != lead {
+                let told = format!("{push:?}, lead {lead}, where {:?} was due", self.lead);
+                return Err(Failure::Wrong(format!("push {received} of connection {connection} is {told}")));
+            }
+        }
+        Ok(true)
+    }
+}

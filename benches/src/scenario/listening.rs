@@ -1,0 +1,36 @@
+//! Making connections listen.
+
+use std::ops::Range;
+
+use crate::dialect::Dialect;
+use crate::failure::Failure;
+use crate::load::Load;
+
+/// Subscriptions on their way at one time.
+const AT_ONCE: usize = 256;
+
+/// Makes each connection of `listeners` listen to the model that `model_of` names, and waits until all do.
+///
+/// # Errors
+/// When one is answered with anything else than success.
+pub(super) fn listen(
+    load: &mut Load,
+    dialect: Dialect,
+    listeners: Range<usize>,
+    model_of: impl Fn(usize) -> usize,
+) -> Result<(), Failure> {
+    let mut next = listeners.start;
+    let mut answered = listeners.start;
+    while answered < listeners.end {
+        while next < listeners.end && next - answered < AT_ONCE {
+            load.queue(next, dialect.subscribe(model_of(next)).as_bytes());
+            load.send(next)?;
+            next += 1;
+        }
+        load.turn("answers to subscriptions", |arrival| {
+            answered += 1;
+            dialect.check_subscribed(arrival.text)
+        })?;
+    }
+    Ok(())
+}
