@@ -208,8 +208,7 @@ pub(crate) async fn models_do_not_see_each_other(store: Arc<dyn Store>) {
 pub(crate) async fn text_survives_unharmed(store: Arc<dyn Store>) {
     let json = r#"{"id":"a\u0000\"ü","n":123456789012345678901234567890.10,"s":"\ud800 \u2028 é 😀 \u0000","e":"","d":[[{}]],"😀":-0,"_rev":1}"#;
     commit(&store, vec![upsert(json)]).await;
-    let expected = json.replace(r"\u0000\", r"\u0000\");
-    assert_eq!(all(&store).await, [expected]);
+    assert_eq!(all(&store).await, [json]);
     let id = RecordId::parse("a\0\"ü").unwrap();
     let found = store.read(&model("M"), Selection::Ids(vec![id.clone()])).await.unwrap();
     assert_eq!(found.records[0].id, id);

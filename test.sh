@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# Everything that has to hold before a change lands. Installs what it takes (Debian's Chromium, npm packages), starts and
+# ends every server by itself, and leaves nothing behind but build output.
+set -euo pipefail
+cd "$(dirname "$0")"
+
+step() { printf '\n\033[1m== %s\033[0m\n' "$*"; }
+
+install_chromium() {
+    [ -x /usr/bin/chromium ] && return
+    local sudo=()
+    [ "$(id -u)" = 0 ] || sudo=(sudo)
+    "${sudo[@]}" apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive "${sudo[@]}" apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core
+}
+
+step 'Chromium'
+install_chromium
+
+step 'Formatting'
+cargo fmt --all --check
+
+step 'Lints'
+cargo clippy --locked --workspace --all-targets -- -D warnings
+
+step 'The core without the doors'
+cargo check --locked --no-default-features --lib
+
+step 'Rust: units, stores, protocol, the whole server'
+cargo test --locked --workspace
+
+step 'Console modules'
+node --test tests/console/*.test.mjs
+
+step 'Browser'
+(cd examples/log-console && npm ci --no-audit --no-fund)
+(cd tests/browser && npm ci --no-audit --no-fund && BACKSYNC_BIN="$PWD/../../target/debug/backsync" npm test)
+
+step 'All passed'
