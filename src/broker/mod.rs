@@ -13,6 +13,8 @@ mod model;
 mod outbox;
 mod relay;
 mod sequencer;
+#[cfg(test)]
+mod tests;
 
 pub use framing::Framing;
 pub use hub::{ConnectionKey, Hub, Progress, Sink};
