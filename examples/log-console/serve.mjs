@@ -1,0 +1,70 @@
+/**
+ * Serves this example on a loopback address: `node serve.mjs [port]`, 9080 unless told, 0 for any that is free.
+ *
+ * Only the files named in FILES exist; no path is ever made of what a browser sent.
+ */
+
+import { readFile } from "node:fs/promises";
+import { createServer } from "node:http";
+
+const HOST = "127.0.0.1";
+
+const TYPES = { html: "text/html", css: "text/css", js: "text/javascript", svg: "image/svg+xml" };
+
+const FILES = {
+  "/": "index.html",
+  "/style.css": "style.css",
+  "/icon.svg": "icon.svg",
+  "/app.js": "app.js",
+  "/backsync-backbone.js": "backsync-backbone.js",
+  "/entry-dialog.js": "entry-dialog.js",
+  "/format.js": "format.js",
+  "/log-view.js": "log-view.js",
+  "/logs.js": "logs.js",
+  "/vendor/underscore.js": "node_modules/underscore/underscore-umd-min.js",
+  "/vendor/backbone.js": "node_modules/backbone/backbone-min.js",
+  "/vendor/sockjs.js": "node_modules/sockjs-client/dist/sockjs.min.js",
+};
+
+// The broker is another origin, and which one is said in the page's address: so `connect-src` names schemes.
+const POLICY = "default-src 'self'; connect-src 'self' http: https: ws: wss:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+const server = createServer(async (request, response) => {
+  const path = request.url.split("?")[0];
+  const file = Object.hasOwn(FILES, path) ? FILES[path] : null;
+  if (!file || !["GET", "HEAD"].includes(request.method)) return answer(response, 404, "text/plain", "not found\n");
+  try {
+    const body = await readFile(new URL(file, import.meta.url));
+    answer(response, 200, TYPES[file.split(".").pop()], body);
+  } catch (cause) {
+    console.error(`cannot read ${file} (${cause.code}): is \`npm ci\` done?`);
+    answer(response, 500, "text/plain", `cannot read ${file}\n`);
+  }
+});
+
+function answer(response, status, type, body) {
+  response.writeHead(status, {
+    "content-type": `${type}; charset=utf-8`,
+    "content-security-policy": POLICY,
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cache-control": "no-cache",
+  });
+  response.end(response.req.method === "HEAD" ? undefined : body);
+}
+
+const port = Number(process.argv[2] ?? 9080);
+if (!Number.isInteger(port) || port < 0 || port > 65_535) {
+  console.error("usage: node serve.mjs [port]");
+  process.exit(2);
+}
+server.on("error", (cause) => {
+  console.error(`cannot listen on ${HOST}:${port}: ${cause.message}`);
+  process.exit(1);
+});
+server.listen(port, HOST, () => {
+  const origin = `http://${HOST}:${server.address().port}`;
+  console.log(`log console: ${origin}/`);
+  console.log(`its broker:  backsync serve --set server.allowed_origins=${origin}`);
+  console.log("some lines:  tail -F app.log | backsync pipe Log");
+});

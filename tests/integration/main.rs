@@ -1,0 +1,60 @@
+//! The whole server from outside: the real program, real sockets, real data directories.
+//!
+//! Nothing here waits for a length of time: a test waits for an event, and timeouts only end a run that hangs. Each has
+//! servers of its own on free ports, and none of them outlives it.
+#![forbid(unsafe_code)]
+
+// ---- what the tests stand on ----
+
+/// Starts the program, kills it, starts it again on the same port and data, stops it in order.
+mod server;
+
+/// A client for each WebSocket door that speaks messages, whatever the framing.
+mod client;
+
+/// A socket that says exactly the bytes it is told to, also those that no client library would.
+mod wire;
+
+/// Random numbers that are the same in every run.
+mod random;
+
+// ---- what the protocol promises ----
+
+/// Replays `protocol/transcripts/*.jsonl` over every door and every store.
+mod transcripts;
+
+/// One order for all listeners, replies behind their own pushes, no hole between a read and what follows: under load.
+mod order;
+
+// ---- what comes in broken ----
+
+/// Messages that are none: each gets its answer, and harms nobody.
+mod bad_messages;
+
+/// Frames that break WebSocket's rules: the close code for each, and harm to nobody.
+mod bad_frames;
+
+/// Handshakes that are refused.
+mod refused_upgrades;
+
+/// Peers that fall silent, or never read.
+mod bad_peers;
+
+/// What a stranger may make grow, and what happens when the store is full.
+mod limits;
+
+// ---- the life of the process ----
+
+/// Starts that must fail, with an exit code and a message that helps.
+mod failing_starts;
+
+/// Stopped in order: everybody is told.
+mod shutdown;
+
+/// Killed in the middle of work: what was acknowledged is there, and nothing is there twice.
+mod killed;
+
+// ---- how it is built ----
+
+/// Who may import whom.
+mod architecture;
