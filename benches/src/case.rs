@@ -52,7 +52,7 @@ enum Work {
 }
 
 /// All comparisons, in the order of the table.
-pub(crate) const CASES: [Case; 5] = [
+pub(crate) const CASES: [Case; 7] = [
     Case {
         scenario: Scenario::Fanout,
         name: "fanout, window 1",
@@ -90,6 +90,22 @@ pub(crate) const CASES: [Case; 5] = [
         name: "requests, changed records",
         unit: "request",
         mode: Mode::Each,
+        bar: 2.5,
+        work: Work::Requests(Ids::Rotating),
+    },
+    Case {
+        scenario: Scenario::Requests,
+        name: "requests, new, equal bytes",
+        unit: "request",
+        mode: Mode::Echo,
+        bar: 2.5,
+        work: Work::Requests(Ids::New),
+    },
+    Case {
+        scenario: Scenario::Requests,
+        name: "requests, changed, equal bytes",
+        unit: "request",
+        mode: Mode::Echo,
         bar: 2.5,
         work: Work::Requests(Ids::Rotating),
     },

@@ -6,7 +6,7 @@
 //! | listen | `{"id":1,"event":"Bench:subscribe"}` | `S0` |
 //! | answer | `{"id":1,"event":"Bench:subscribe","data":{},…}` | `S` |
 //! | write | `{"id":7,"event":"Bench:upsert","data":{…}}` | `P0 {…}`: what follows the blank is sent on as it is |
-//! | answer | `{"id":7,"event":"Bench:upsert","data":{…},…}` | `A` |
+//! | answer | `{"id":7,"event":"Bench:upsert","data":{…},…}` | `A`, or in mode `echo` what was written |
 //! | push | `{"event":"Bench:upsert","data":{…,"_rev":7},"position":"….7"}` | the same bytes, finished by the writer |
 
 use std::io::Write;
@@ -104,7 +104,7 @@ impl Dialect {
     pub(crate) fn may_acknowledge(self, answer: &[u8]) -> bool {
         match self {
             Self::Backsync => answer.len() > 200,
-            Self::Bare => answer == b"A",
+            Self::Bare => answer == b"A" || answer.len() > 200,
         }
     }
 
@@ -112,7 +112,7 @@ impl Dialect {
     pub(crate) fn check_acknowledged(self, answer: &[u8], request: u64) -> Result<(), Failure> {
         match self {
             Self::Backsync => check_reply(answer, request),
-            Self::Bare if answer == b"A" => Ok(()),
+            Self::Bare if answer == b"A" || answer.starts_with(b"{\"event\":") => Ok(()),
             Self::Bare => Err(unexpected("an acknowledgement", answer)),
         }
     }

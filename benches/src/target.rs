@@ -76,6 +76,7 @@ fn bare(own: PathBuf, address: SocketAddr, mode: Mode) -> Vec<OsString> {
     let mode = match mode {
         Mode::Each => "each",
         Mode::Batch => "batch",
+        Mode::Echo => "echo",
     };
     vec![own.into(), "bare".into(), "--listen".into(), address.to_string().into(), "--mode".into(), mode.into()]
 }

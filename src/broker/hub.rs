@@ -135,9 +135,14 @@ impl Hub {
         }
         match Request::parse(text, self.broker.limits().depth) {
             Ok(request) => self.dispatch(key, &request).unwrap_or_else(|error| {
+                if !self.may_read(key) {
+                    return Progress::Later;
+                }
                 self.fail(key, request.id, &request.event, &error);
                 Progress::Taken
             }),
+            // Replies come in the order of the requests, refusals too.
+            Err(_) if !self.may_read(key) => Progress::Later,
             Err(failure) => {
                 match (failure.id, failure.event) {
                     (Some(id), event) => self.fail(key, Some(&id), event.as_deref().unwrap_or(""), &failure.error),
@@ -204,6 +209,7 @@ impl Hub {
         }
         framing.append_close(code.number(), reason, connection.outbox.own());
         connection.closing = true;
+        connection.silent = 0;
         self.connections.mark_dirty(key.index);
     }
 
@@ -219,6 +225,8 @@ impl Hub {
     pub fn unblocked(&mut self, key: ConnectionKey) {
         if let Some(connection) = self.connections.find(key) {
             connection.blocked = false;
+            // Who reads, lives.
+            connection.seen = true;
             self.connections.mark_dirty(key.index);
             self.flush();
         }
@@ -232,16 +240,13 @@ impl Hub {
                 continue;
             }
             let Some(connection) = self.connections.find(key) else { continue };
-            connection.silent =
-                if std::mem::take(&mut connection.seen) { 0 } else { connection.silent.saturating_add(1) };
-            if connection.silent > patience {
+            let seen = std::mem::take(&mut connection.seen) && !connection.closing;
+            connection.silent = if seen { 0 } else { connection.silent.saturating_add(1) };
+            // A closing one has at least a whole turn to take the last words in.
+            let patience = if connection.closing { 2 } else { patience };
+            if connection.silent >= patience {
                 connection.sink.ended();
-                continue;
-            }
-            if connection.closing {
-                // It had its time to read the last words.
-                connection.sink.ended();
-            } else if !connection.blocked {
+            } else if !connection.closing && !connection.blocked {
                 connection.outbox.push(Bytes::from_static(connection.framing.heartbeat()));
                 self.connections.mark_dirty(key.index);
             }

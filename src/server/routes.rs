@@ -1,6 +1,6 @@
 //! The whole URL map of what is answered over plain HTTP. WebSockets are in `transports`.
 
-use super::{Doors, console};
+use super::{Doors, console, transports, upgrade};
 use crate::sockjs::{self, Prefix};
 use actix_web::{
     App, HttpRequest, HttpResponse, HttpResponseBuilder,
@@ -53,7 +53,18 @@ pub(super) fn app(
             config.route("/", web::get().to(index)).route("/console/{file}", web::get().to(asset));
         }
     });
-    app.default_service(web::to(|| async { HttpResponse::NotFound().content_type("text/plain").body("not found\n") }))
+    app.default_service(web::to(elsewhere))
+}
+
+/// What is no page: nothing, or a WebSocket's door that somebody came to without an upgrade.
+async fn elsewhere(request: HttpRequest) -> HttpResponse {
+    if transports::door(request.path()).is_none() {
+        return HttpResponse::NotFound().content_type("text/plain; charset=UTF-8").body("not found\n");
+    }
+    if request.method() != Method::GET {
+        return HttpResponse::MethodNotAllowed().insert_header((header::ALLOW, "GET")).finish();
+    }
+    HttpResponse::BadRequest().content_type("text/plain; charset=UTF-8").body(upgrade::NO_UPGRADE)
 }
 
 async fn health() -> HttpResponse {

@@ -16,6 +16,9 @@ use std::{
 };
 use tokio::io::AsyncWriteExt;
 
+/// What a WebSocket's door says to a request that is none (the words are SockJS').
+pub(super) const NO_UPGRADE: &str = "Can \"Upgrade\" only to \"WebSocket\".\n";
+
 /// A place among the connections that may be open; given back when dropped.
 #[derive(Debug)]
 pub(super) struct Place(Rc<Worker>);
@@ -102,7 +105,7 @@ fn judge(worker: &Rc<Worker>, request: &Request) -> Result<(transports::Door, Pl
         HandshakeError::BadWebsocketKey => {
             Refusal::new(StatusCode::BAD_REQUEST, "sec-websocket-key is not 16 bytes in base64\n")
         }
-        _ => Refusal::new(StatusCode::BAD_REQUEST, "Can \"Upgrade\" only to \"WebSocket\".\n"),
+        _ => Refusal::new(StatusCode::BAD_REQUEST, NO_UPGRADE),
     })?;
     let text = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
     // An origin that is no text is of nobody known.

@@ -30,6 +30,9 @@ pub(crate) enum Mode {
     Each,
     /// All of one channel that came with one read of the input: one write for each listener.
     Batch,
+    /// As `Each`, and a write is acknowledged with what it brought rather than with one byte: the answer is then as long as
+    /// the broker's.
+    Echo,
 }
 
 #[derive(Debug, Default)]
@@ -208,8 +211,10 @@ impl Server {
                 frame::put(&mut self.answers, frame::TEXT, b"S");
             }
             b'P' => {
-                self.publish(channel, text.get(blank + 1..)?);
-                frame::put(&mut self.answers, frame::TEXT, b"A");
+                let message = text.get(blank + 1..)?;
+                self.publish(channel, message);
+                let answer = if self.mode == Mode::Echo { message } else { b"A" };
+                frame::put(&mut self.answers, frame::TEXT, answer);
             }
             _ => return None,
         }
@@ -222,7 +227,7 @@ impl Server {
             return;
         }
         match self.mode {
-            Mode::Each => {
+            Mode::Each | Mode::Echo => {
                 let mut finished = std::mem::take(&mut self.frame);
                 finished.clear();
                 frame::put(&mut finished, frame::TEXT, text);

@@ -1,12 +1,18 @@
 //! From the events of a subscription to what is new for somebody who has seen everything up to now: pure.
 //!
-//! Keeps the id and the revision of each record that the model has, and nothing of those that it has no more.
+//! Keeps the id and a fingerprint of each record that the model has, and nothing of those that it has no more. A
+//! fingerprint is of the record's whole text, its revision included: so it tells changes apart in one history, and across
+//! histories too (a server that was restarted begins a new one, mostly with the same records).
 
 use crate::cli::output::json_for_terminal;
 use backsync_client::Event;
-use backsync_protocol::{Position, json, json::Members};
+use backsync_protocol::{json, json::Members};
 use serde_json::value::RawValue;
-use std::{collections::HashMap, mem};
+use std::{
+    collections::HashMap,
+    hash::{BuildHasher, BuildHasherDefault, DefaultHasher},
+    mem,
+};
 
 /// One thing to print.
 #[derive(Debug)]
@@ -39,15 +45,13 @@ impl Change {
 pub(super) struct Changes {
     /// How many records of the first snapshot to show.
     first: Option<usize>,
-    /// Revisions by id.
+    /// Fingerprints by id.
     seen: HashMap<String, u64>,
-    /// The history that the revisions belong to, where the position names it.
-    history: Option<Position>,
 }
 
 impl Changes {
     pub(super) fn new(first: usize) -> Self {
-        Self { first: Some(first), seen: HashMap::new(), history: None }
+        Self { first: Some(first), seen: HashMap::new() }
     }
 
     /// What this event brings that was not seen.
@@ -65,29 +69,21 @@ impl Changes {
     }
 
     fn upsert(&mut self, data: Box<RawValue>, position: Option<String>) -> Option<Change> {
-        let (id, revision) = identity(&data);
-        let seen = self.seen.insert(id.clone(), revision);
-        (seen != Some(revision)).then_some(Change { id, data, deleted: false, position })
+        let (id, _) = identity(&data);
+        let print = fingerprint(&data);
+        let seen = self.seen.insert(id.clone(), print);
+        (seen != Some(print)).then_some(Change { id, data, deleted: false, position })
     }
 
     /// Compare with the whole model. What is gone comes first, then what is new, in the order in which it changed.
     fn whole(&mut self, records: Vec<Box<RawValue>>, position: Option<String>) -> Vec<Change> {
-        let history = position.as_deref().and_then(|position| position.parse::<Position>().ok());
-        if let (Some(old), Some(new)) = (self.history, history)
-            && old.epoch != new.epoch
-        {
-            // In another history the same revision is another change.
-            self.seen.values_mut().for_each(|revision| *revision = u64::MAX);
-        }
-        self.history = history.or(self.history);
-
         let mut before = mem::take(&mut self.seen);
         let mut new = Vec::new();
         for data in records {
             let (id, revision) = identity(&data);
-            let seen = before.remove(&id);
-            self.seen.insert(id.clone(), revision);
-            if seen != Some(revision) {
+            let (seen, print) = (before.remove(&id), fingerprint(&data));
+            self.seen.insert(id.clone(), print);
+            if seen != Some(print) {
                 new.push((revision, Change { id, data, deleted: false, position: position.clone() }));
             }
         }
@@ -108,6 +104,10 @@ impl Changes {
         });
         gone.chain(new.into_iter().map(|(_, change)| change)).collect()
     }
+}
+
+fn fingerprint(record: &RawValue) -> u64 {
+    BuildHasherDefault::<DefaultHasher>::default().hash_one(record.get())
 }
 
 fn identity(record: &RawValue) -> (String, u64) {
@@ -161,10 +161,10 @@ mod tests {
     }
 
     #[test]
-    fn a_new_history_is_new_from_its_beginning() {
+    fn a_new_history_brings_what_is_different_in_it() {
         let mut changes = Changes::new(9);
-        assert_eq!(shown(&mut changes, snapshot(&[("a", 1), ("b", 2)], 1)), "a b");
-        assert_eq!(shown(&mut changes, snapshot(&[("a", 1)], 2)), "-b a");
+        assert_eq!(shown(&mut changes, snapshot(&[("a", 1), ("b", 2), ("c", 3)], 1)), "a b c");
+        assert_eq!(shown(&mut changes, snapshot(&[("a", 1), ("c", 2)], 2)), "-b c");
     }
 
     #[test]
