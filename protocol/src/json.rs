@@ -1,12 +1,43 @@
 //! JSON as text: the few things that are done to a value without building a tree of it.
 
-use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
+use crate::scan;
+use serde::{
+    Deserializer,
+    de::{MapAccess, SeqAccess, Visitor},
+};
 use serde_json::value::RawValue;
 use std::{borrow::Cow, collections::HashMap, fmt};
 
+/// A JSON value as its text. Whoever has one knows that it is valid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Raw<'a>(&'a str);
+
+impl<'a> Raw<'a> {
+    /// The text, without white space around it.
+    pub fn get(self) -> &'a str {
+        self.0
+    }
+
+    pub(crate) fn trusted(text: &'a str) -> Self {
+        Self(text)
+    }
+}
+
+impl<'a> From<&'a RawValue> for Raw<'a> {
+    fn from(value: &'a RawValue) -> Self {
+        Self(value.get())
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Raw<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        <&RawValue>::deserialize(deserializer).map(Self::from)
+    }
+}
+
 /// The members of a JSON object in the order of the text, values unparsed. Repeated names are all there.
 #[derive(Debug, Default)]
-pub struct Members<'a>(pub Vec<(Cow<'a, str>, &'a RawValue)>);
+pub struct Members<'a>(pub Vec<(Cow<'a, str>, Raw<'a>)>);
 
 impl<'a> Members<'a> {
     /// Read the outermost level of an object.
@@ -14,6 +45,9 @@ impl<'a> Members<'a> {
     /// # Errors
     /// What `serde_json` says where the text is no JSON object.
     pub fn parse(text: &'a str) -> Result<Self, serde_json::Error> {
+        if let Some(members) = scan::object(text) {
+            return Ok(members);
+        }
         match serde_json::from_str(text)? {
             Value::Object(members) => Ok(members),
             _ => Err(serde::de::Error::custom("not an object")),
@@ -21,7 +55,7 @@ impl<'a> Members<'a> {
     }
 
     /// The last member of this name. For one look; for many there is [`Self::lookup`].
-    pub fn find(&self, name: &str) -> Option<&'a RawValue> {
+    pub fn find(&self, name: &str) -> Option<Raw<'a>> {
         self.0.iter().rev().find(|(n, _)| n == name).map(|(_, value)| *value)
     }
 
@@ -41,7 +75,7 @@ pub enum Value<'a> {
     /// An object.
     Object(Members<'a>),
     /// An array.
-    Array(Vec<&'a RawValue>),
+    Array(Vec<Raw<'a>>),
     /// Neither: what it is, for an error message.
     Other(&'static str),
 }
@@ -108,12 +142,12 @@ pub enum Lookup<'m, 'a> {
     /// By asking each.
     Few(&'m Members<'a>),
     /// By a table.
-    Many(HashMap<&'m str, &'a RawValue>),
+    Many(HashMap<&'m str, Raw<'a>>),
 }
 
 impl<'a> Lookup<'_, 'a> {
     /// The last member of this name.
-    pub fn find(&self, name: &str) -> Option<&'a RawValue> {
+    pub fn find(&self, name: &str) -> Option<Raw<'a>> {
         match self {
             Self::Few(members) => members.find(name),
             Self::Many(table) => table.get(name).copied(),
@@ -144,14 +178,14 @@ impl<'de> serde::Deserialize<'de> for Name<'de> {
 }
 
 /// The text of a JSON string, without a copy where it has no escapes; `None` for any other value.
-pub fn string(value: &RawValue) -> Option<Cow<'_, str>> {
+pub fn string(value: Raw<'_>) -> Option<Cow<'_, str>> {
     let text = value.get();
     let inner = text.strip_prefix('"')?.strip_suffix('"')?;
     if inner.contains('\\') { serde_json::from_str(text).ok().map(Cow::Owned) } else { Some(Cow::Borrowed(inner)) }
 }
 
 /// The elements of a JSON array, unparsed; `None` for any other value.
-pub fn elements(value: &RawValue) -> Option<Vec<&RawValue>> {
+pub fn elements(value: Raw<'_>) -> Option<Vec<Raw<'_>>> {
     value.get().starts_with('[').then(|| serde_json::from_str(value.get()).ok()).flatten()
 }
 
@@ -161,7 +195,7 @@ pub fn walk(object: &str) -> impl Iterator<Item = (&str, &str)> {
     let mut rest = object.strip_prefix('{').unwrap_or_default();
     std::iter::from_fn(move || {
         let from_name = rest.trim_ascii_start();
-        let (name, behind) = from_name.split_at_checked(string_end(from_name.as_bytes())?)?;
+        let (name, behind) = from_name.split_at_checked(string_end(from_name.as_bytes())?.0)?;
         let from_value = behind.trim_ascii_start().strip_prefix(':')?.trim_ascii_start();
         let (value, behind) = from_value.split_at_checked(value_end(from_value.as_bytes())?)?;
         rest = behind.trim_ascii_start().strip_prefix(',').unwrap_or_default();
@@ -169,41 +203,71 @@ pub fn walk(object: &str) -> impl Iterator<Item = (&str, &str)> {
     })
 }
 
-/// Where the string at the beginning of valid JSON ends.
-fn string_end(text: &[u8]) -> Option<usize> {
+/// Where the string at the beginning of the text ends, and whether it has escapes (which are not looked at). None where there
+/// is no string, no end, or a control character, which has to be escaped in JSON.
+pub(crate) fn string_end(text: &[u8]) -> Option<(usize, bool)> {
     if text.first() != Some(&b'"') {
         return None;
     }
-    let mut at = 1;
+    let (mut at, mut escaped) = (1, false);
     loop {
-        at += memchr::memchr2(b'"', b'\\', text.get(at..)?)?;
-        if text[at] == b'"' {
-            return Some(at + 1);
+        at += special(text.get(at..)?)?;
+        match text[at] {
+            b'"' => return Some((at + 1, escaped)),
+            b'\\' => {
+                escaped = true;
+                at += 2;
+            }
+            _ => return None,
         }
-        at += 2;
     }
+}
+
+/// Where the first quote, backslash or control character is. Eight bytes at a time: strings are short here, and what looks
+/// for bytes in long ones costs more to call than this to run.
+fn special(text: &[u8]) -> Option<usize> {
+    const ONES: u64 = u64::MAX / 255;
+    const HIGH: u64 = ONES << 7;
+    let repeat = |byte: u8| ONES * u64::from(byte);
+    // Bytes below `limit` get their highest bit. A borrow may mark bytes behind the first that is right, never before it.
+    let below = |word: u64, limit: u8| word.wrapping_sub(repeat(limit)) & !word & HIGH;
+    let mut words = text.chunks_exact(8);
+    let mut at = 0;
+    for word in &mut words {
+        let word = u64::from_le_bytes(word.try_into().expect("eight bytes"));
+        let found = below(word, 0x20) | below(word ^ repeat(b'"'), 1) | below(word ^ repeat(b'\\'), 1);
+        if found != 0 {
+            return Some(at + found.trailing_zeros() as usize / 8);
+        }
+        at += 8;
+    }
+    let rest = words.remainder().iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..0x20));
+    rest.map(|in_rest| at + in_rest)
 }
 
 /// Where the value at the beginning of valid JSON ends.
 fn value_end(text: &[u8]) -> Option<usize> {
     match text.first()? {
-        b'"' => string_end(text),
-        b'{' | b'[' => {
-            let (mut at, mut depth) = (0, 0_usize);
-            loop {
-                match text.get(at)? {
-                    b'"' => at += string_end(&text[at..])? - 1,
-                    b'{' | b'[' => depth += 1,
-                    b'}' | b']' => depth -= 1,
-                    _ => {}
-                }
-                at += 1;
-                if depth == 0 {
-                    return Some(at);
-                }
-            }
-        }
+        b'"' => Some(string_end(text)?.0),
+        b'{' | b'[' => bracketed_end(text),
         _ => text.iter().position(|b| matches!(b, b',' | b'}' | b']' | b' ' | b'\t')),
+    }
+}
+
+/// Where the array or object at the beginning of the text ends, brackets of both kinds counted as one.
+pub(crate) fn bracketed_end(text: &[u8]) -> Option<usize> {
+    let (mut at, mut depth) = (0, 0_usize);
+    loop {
+        match text.get(at)? {
+            b'"' => at += string_end(&text[at..])?.0 - 1,
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth -= 1,
+            _ => {}
+        }
+        at += 1;
+        if depth == 0 {
+            return Some(at);
+        }
     }
 }
 
@@ -281,14 +345,14 @@ pub fn append_string(text: &str, out: &mut String) {
 }
 
 /// Whether two values mean the same: members in any order, strings by what they say, numbers by how they are written.
-pub fn same(a: &RawValue, b: &RawValue) -> bool {
+pub fn same(a: Raw<'_>, b: Raw<'_>) -> bool {
     if a.get() == b.get() {
         return true;
     }
     match (a.get().as_bytes()[0], b.get().as_bytes()[0]) {
         (b'"', b'"') => string(a) == string(b),
         (b'[', b'[') => match (elements(a), elements(b)) {
-            (Some(a), Some(b)) => a.len() == b.len() && a.iter().zip(&b).all(|(a, b)| same(a, b)),
+            (Some(a), Some(b)) => a.len() == b.len() && a.iter().zip(&b).all(|(a, b)| same(*a, *b)),
             _ => false,
         },
         (b'{', b'{') => match (Members::parse(a.get()), Members::parse(b.get())) {
@@ -316,7 +380,7 @@ pub fn excerpt(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn raw(text: &str) -> &RawValue {
+    fn raw(text: &str) -> Raw<'_> {
         serde_json::from_str(text).unwrap()
     }
 

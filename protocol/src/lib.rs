@@ -13,6 +13,7 @@ pub mod name;
 pub mod position;
 pub mod query;
 pub mod record;
+mod scan;
 
 pub use close::CloseCode;
 pub use error::{ErrorCode, ErrorObject};

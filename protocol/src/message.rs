@@ -2,8 +2,9 @@
 
 use crate::{
     error::{ErrorCode, ErrorObject},
-    json::{self, Name, Value},
+    json::{self, Name, Raw, Value},
     position::Position,
+    scan::{self, Member},
 };
 use serde::{
     Deserialize, Deserializer,
@@ -24,7 +25,7 @@ pub struct Request<'a> {
     /// Absent and `null` are the same.
     pub data: Option<Value<'a>>,
     /// Raw; absent and `null` are the same.
-    pub options: Option<&'a RawValue>,
+    pub options: Option<Raw<'a>>,
 }
 
 /// What can be said about a message that is no request.
@@ -44,13 +45,15 @@ impl<'a> Request<'a> {
     /// # Errors
     /// A text that is no JSON object, nests too deep, or whose `id` or `event` is not what it must be.
     pub fn parse(text: &'a str, depth: usize) -> Result<Self, MessageError> {
-        let fail = |id: Option<&RawValue>, event: Option<&str>, error| MessageError {
+        let fail = |id: Option<Raw<'_>>, event: Option<&str>, error| MessageError {
             id: id.map(|id| id.get().to_owned()),
             event: event.map(str::to_owned),
             error,
         };
-        let envelope: Envelope<'a> =
-            serde_json::from_str(text).map_err(|cause| fail(None, None, not_a_message(text, &cause)))?;
+        let envelope = match Envelope::scan(text) {
+            Some(envelope) => envelope,
+            None => serde_json::from_str(text).map_err(|cause| fail(None, None, not_a_message(text, &cause)))?,
+        };
         let id = match envelope.id.map(|id| (id, id.get().as_bytes()[0])) {
             None => None,
             Some((id, b'"' | b'-' | b'0'..=b'9')) => Some(id),
@@ -71,7 +74,7 @@ impl<'a> Request<'a> {
         }
         let data = envelope.data.filter(|data| !matches!(data, Value::Other("null")));
         let options = envelope.options.filter(|options| options.get() != "null");
-        Ok(Self { text, id: id.map(RawValue::get), event, data, options })
+        Ok(Self { text, id: id.map(Raw::get), event, data, options })
     }
 }
 
@@ -86,10 +89,24 @@ fn not_a_message(text: &str, cause: &serde_json::Error) -> ErrorObject {
 
 #[derive(Default)]
 struct Envelope<'a> {
-    id: Option<&'a RawValue>,
-    event: Option<&'a RawValue>,
+    id: Option<Raw<'a>>,
+    event: Option<Raw<'a>>,
     data: Option<Value<'a>>,
-    options: Option<&'a RawValue>,
+    options: Option<Raw<'a>>,
+}
+
+impl<'a> Envelope<'a> {
+    fn scan(text: &'a str) -> Option<Self> {
+        let mut envelope = Self::default();
+        scan::envelope(text, |name, member| match (name, member) {
+            ("id", Member::Raw(id)) => envelope.id = Some(id),
+            ("event", Member::Raw(event)) => envelope.event = Some(event),
+            ("data", Member::Data(data)) => envelope.data = Some(data),
+            ("options", Member::Raw(options)) => envelope.options = Some(options),
+            _ => {}
+        })?;
+        Some(envelope)
+    }
 }
 
 impl<'de> Deserialize<'de> for Envelope<'de> {

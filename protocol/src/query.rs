@@ -3,11 +3,10 @@
 use crate::{
     error::{ErrorCode, ErrorObject},
     event::Method,
-    json::{self, Members, Value},
+    json::{self, Members, Raw, Value},
     name::RecordId,
     record::record_id,
 };
-use serde_json::value::RawValue;
 
 /// Which records of a model.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,7 +71,7 @@ impl Options {
     ///
     /// # Errors
     /// `invalid_options` for what is no object or has a wrong value, `unknown_member`, `unsupported`.
-    pub fn parse(options: Option<&RawValue>, method: Method) -> Result<Self, ErrorObject> {
+    pub fn parse(options: Option<Raw<'_>>, method: Method) -> Result<Self, ErrorObject> {
         let mut parsed = Self { listen: true, replace: false };
         let Some(options) = options else { return Ok(parsed) };
         let invalid = |message: String| ErrorObject::new(ErrorCode::InvalidOptions, message);

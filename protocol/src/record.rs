@@ -2,11 +2,10 @@
 
 use crate::{
     error::{ErrorCode, ErrorObject},
-    json::{self, Members},
+    json::{self, Members, Raw},
     name::RecordId,
     position::Revision,
 };
-use serde_json::value::RawValue;
 use std::{borrow::Cow, cell::RefCell, sync::Arc};
 
 /// What a client sent as one record. The server's own members (`_…`) are taken out of the attributes.
@@ -23,7 +22,7 @@ impl RecordInput {
     ///
     /// # Errors
     /// `invalid_data` where it is no object, or its `id` is neither text of allowed length nor an integer.
-    pub fn parse(value: &RawValue) -> Result<Self, ErrorObject> {
+    pub fn parse(value: Raw<'_>) -> Result<Self, ErrorObject> {
         match Members::parse(value.get()) {
             Ok(members) => Self::of(&members, value.get()),
             Err(_) => Err(Self::not_a_record(&json::excerpt(value.get()))),
@@ -49,7 +48,7 @@ impl RecordInput {
 ///
 /// # Errors
 /// `invalid_data` for anything else.
-pub fn record_id(value: &RawValue) -> Result<RecordId, ErrorObject> {
+pub fn record_id(value: Raw<'_>) -> Result<RecordId, ErrorObject> {
     let text = value.get();
     if let Some(id) = json::string(value) {
         return RecordId::parse(&id);
@@ -86,12 +85,13 @@ impl Attributes {
         }
         let last = members.lookup();
         // The last of a repeated name counts, as for every JSON parser.
-        let counts = |name: &str, value: &RawValue| last.find(name).is_some_and(|last| std::ptr::eq(last, value));
-        let attributes = members.0.iter().filter(|(name, value)| is_attribute(name) && counts(name, value));
+        let counts =
+            |name: &str, value: Raw<'_>| last.find(name).is_some_and(|last| std::ptr::eq(last.get(), value.get()));
+        let attributes = members.0.iter().filter(|(name, value)| is_attribute(name) && counts(name, *value));
         Self::from_members(attributes.map(|(name, value)| (name, *value)), text.len())
     }
 
-    fn from_members<'a>(members: impl Iterator<Item = (&'a Cow<'a, str>, &'a RawValue)>, size: usize) -> Self {
+    fn from_members<'a>(members: impl Iterator<Item = (&'a Cow<'a, str>, Raw<'a>)>, size: usize) -> Self {
         let mut object = String::with_capacity(size + 2);
         object.push('{');
         for (name, value) in members {
@@ -131,15 +131,13 @@ impl Attributes {
             || json::walk(&stored.json).filter(|(name, _)| *name != "\"id\"" && !name.starts_with("\"_"));
         if stored_attributes().map(|(name, _)| name).eq(json::walk(&self.0).map(|(name, _)| name)) {
             let mut values = stored_attributes().zip(json::walk(&self.0)).map(|((_, old), (_, new))| (old, new));
-            let raw = serde_json::from_str::<&RawValue>;
-            let differs =
-                |old, new| old != new && !matches!((raw(old), raw(new)), (Ok(old), Ok(new)) if json::same(old, new));
+            let differs = |old, new| old != new && !json::same(Raw::trusted(old), Raw::trusted(new));
             return Ok(values.any(|(old, new)| differs(old, new)).then(|| self.clone()));
         }
         let (old, new) = (Members::parse(&stored.json)?, Members::parse(&self.0)?);
         let (in_old, in_new) = (old.lookup(), new.lookup());
         let kept = || old.0.iter().filter(|(name, _)| is_attribute(name));
-        if new.0.iter().all(|(name, value)| in_old.find(name).is_some_and(|old| json::same(old, value)))
+        if new.0.iter().all(|(name, value)| in_old.find(name).is_some_and(|old| json::same(old, *value)))
             && (!replace || kept().count() == new.0.len())
         {
             return Ok(None);
@@ -147,7 +145,7 @@ impl Attributes {
         if replace {
             return Ok(Some(self.clone()));
         }
-        let kept = kept().map(|(name, old)| (name, in_new.find(name).unwrap_or(old)));
+        let kept = kept().map(|(name, old)| (name, in_new.find(name).unwrap_or(*old)));
         let added = new.0.iter().filter(|(name, _)| in_old.find(name).is_none()).map(|(name, value)| (name, *value));
         Ok(Some(Self::from_members(kept.chain(added), stored.json.len() + self.0.len())))
     }
@@ -166,8 +164,8 @@ fn verbatim<'a>(members: &Members<'_>, text: &'a str) -> Option<&'a str> {
     if first != "id" || rest.len() > 16 || !rest.iter().enumerate().all(|(at, (name, _))| is_plain(at, name)) {
         return None;
     }
-    let offset = |value: &RawValue| value.get().as_ptr() as usize - text.as_ptr() as usize;
-    let (from, to) = (offset(id) + id.get().len(), offset(last) + last.get().len());
+    let offset = |value: Raw<'_>| value.get().as_ptr() as usize - text.as_ptr() as usize;
+    let (from, to) = (offset(*id) + id.get().len(), offset(*last) + last.get().len());
     let inside = text[from..to].trim_ascii_start().strip_prefix(',')?.trim_ascii_start();
     json::is_one_line(inside).then_some(inside)
 }

@@ -25,7 +25,7 @@ pub(super) async fn write(broker: Broker, mut lines: Lines) {
 
 fn operation(line: &Line) -> Option<Operation> {
     let json = serde_json::value::to_raw_value(&line.to_json()).ok().filter(|json| json.get().len() <= MAX_BYTES)?;
-    let RecordInput { attributes, .. } = RecordInput::parse(&json).ok()?;
+    let RecordInput { attributes, .. } = RecordInput::parse((&*json).into()).ok()?;
     let id = RecordId::parse(&uuid::Uuid::now_v7().to_string()).ok()?;
     Some(Operation::Upsert { id, attributes, replace: false })
 }

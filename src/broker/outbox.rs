@@ -70,6 +70,10 @@ impl Outbox {
 
     /// Where bytes for this connection alone are to be appended.
     pub(crate) fn own(&mut self) -> &mut Vec<u8> {
+        if self.own.capacity() == 0 {
+            // Room for the replies of a batch, which goes as soon as they are written.
+            self.own.reserve(2048);
+        }
         &mut self.own
     }
 

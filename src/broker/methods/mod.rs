@@ -13,8 +13,10 @@ use super::{
     model::Model,
 };
 use crate::auth::Action;
-use backsync_protocol::{ErrorObject, Method, json::Value};
-use serde_json::value::RawValue;
+use backsync_protocol::{
+    ErrorObject, Method,
+    json::{Raw, Value},
+};
 use std::sync::Arc;
 
 /// A request whose address is understood.
@@ -28,7 +30,7 @@ pub(crate) struct Call<'a> {
     pub(crate) data: Option<&'a Value<'a>>,
     /// The whole message.
     pub(crate) text: &'a str,
-    pub(crate) options: Option<&'a RawValue>,
+    pub(crate) options: Option<Raw<'a>>,
 }
 
 /// Begin what is asked for, if it may be.

@@ -35,7 +35,7 @@ pub(super) fn begin(hub: &mut Hub, call: Call<'_>) -> Result<Progress, ErrorObje
             }
             let operations = values.iter().enumerate().map(|(at, value)| {
                 let operation = match call.method {
-                    Method::Upsert => RecordInput::parse(value).map(|record| upsert(record, options.replace)),
+                    Method::Upsert => RecordInput::parse(*value).map(|record| upsert(record, options.replace)),
                     _ => Members::parse(value.get()).map_err(|_| no_id()).and_then(|members| delete(&members)),
                 };
                 operation.map_err(|e| ErrorObject { message: format!("element {at} of the batch: {}", e.message), ..e })

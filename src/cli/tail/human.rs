@@ -4,7 +4,10 @@ use crate::cli::{
     output::{for_terminal, json_for_terminal},
     style::{self, DIM, paint},
 };
-use backsync_protocol::{json, json::Members};
+use backsync_protocol::{
+    json,
+    json::{Members, Raw},
+};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 
@@ -32,16 +35,16 @@ pub(super) fn record(record: &RawValue, coloured: bool, out: &mut String) {
     }
     out.push_str(&for_terminal(&message));
     let shown = |name: &str| name == message_name || matches!(name, "id" | "time" | "level") || name.starts_with('_');
-    for (name, value) in members.0.iter().filter(|(name, value)| !shown(name) || is_left_over(name, value)) {
+    for (name, value) in members.0.iter().filter(|(name, value)| !shown(name) || is_left_over(name, *value)) {
         out.push(' ');
-        let field = format!("{}={}", for_terminal(name), plain(value));
+        let field = format!("{}={}", for_terminal(name), plain(*value));
         paint(DIM, coloured, &field, out);
     }
     out.push('\n');
 }
 
 /// A `time` or `level` that is no text was not shown in its place.
-fn is_left_over(name: &str, value: &RawValue) -> bool {
+fn is_left_over(name: &str, value: Raw<'_>) -> bool {
     matches!(name, "time" | "level") && json::string(value).is_none()
 }
 
@@ -67,7 +70,7 @@ fn clock(time: &str) -> &str {
 }
 
 /// A value without quotes where it is one plain word, as JSON otherwise.
-fn plain(value: &RawValue) -> String {
+fn plain(value: Raw<'_>) -> String {
     match json::string(value) {
         Some(word) if !word.is_empty() && !word.contains(|c: char| c.is_whitespace() || c == '"' || c == '=') => {
             for_terminal(&word).into_owned()
