@@ -14,6 +14,7 @@ pub mod position;
 pub mod query;
 pub mod record;
 mod scan;
+mod walk;
 
 pub use close::CloseCode;
 pub use error::{ErrorCode, ErrorObject};

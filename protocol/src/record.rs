@@ -5,6 +5,7 @@ use crate::{
     json::{self, Members, Raw},
     name::RecordId,
     position::Revision,
+    walk::walk,
 };
 use std::{borrow::Cow, cell::RefCell, sync::Arc};
 
@@ -127,10 +128,9 @@ impl Attributes {
     /// What `serde_json` says where the stored text is no JSON object: it was damaged.
     pub fn over(&self, stored: &Record, replace: bool) -> Result<Option<Self>, serde_json::Error> {
         // Most often the same attributes come again, in the same order, some with other values.
-        let stored_attributes =
-            || json::walk(&stored.json).filter(|(name, _)| *name != "\"id\"" && !name.starts_with("\"_"));
-        if stored_attributes().map(|(name, _)| name).eq(json::walk(&self.0).map(|(name, _)| name)) {
-            let mut values = stored_attributes().zip(json::walk(&self.0)).map(|((_, old), (_, new))| (old, new));
+        let stored_attributes = || walk(&stored.json).filter(|(name, _)| *name != "\"id\"" && !name.starts_with("\"_"));
+        if stored_attributes().map(|(name, _)| name).eq(walk(&self.0).map(|(name, _)| name)) {
+            let mut values = stored_attributes().zip(walk(&self.0)).map(|((_, old), (_, new))| (old, new));
             let differs = |old, new| old != new && !json::same(Raw::trusted(old), Raw::trusted(new));
             return Ok(values.any(|(old, new)| differs(old, new)).then(|| self.clone()));
         }

@@ -2,7 +2,10 @@
 //!
 //! What this accepts is valid JSON, and means what `serde_json` says it means. What it does not accept may be valid still.
 
-use crate::json::{Members, Raw, Value, bracketed_end, string_end};
+use crate::{
+    json::{Members, Raw, Value},
+    walk::{bracketed_end, string_end},
+};
 use serde::de::IgnoredAny;
 use std::borrow::Cow;
 
@@ -10,12 +13,8 @@ use std::borrow::Cow;
 pub(crate) fn object(text: &str) -> Option<Members<'_>> {
     let mut cursor = Cursor { text, at: 0 };
     cursor.skip_space();
-    let mut members = Vec::with_capacity(8);
-    cursor.members(|cursor, name| {
-        members.push((name, cursor.value()?));
-        Some(())
-    })?;
-    cursor.end().then_some(Members(members))
+    let members = cursor.object()?;
+    cursor.end().then_some(members)
 }
 
 /// The members of an envelope: to `each` come a name and its value, that of `data` opened up.
@@ -24,14 +23,7 @@ pub(crate) fn envelope<'a>(text: &'a str, mut each: impl FnMut(&str, Member<'a>)
     cursor.skip_space();
     cursor.members(|cursor, name| {
         let value = match (name.as_ref(), cursor.peek()) {
-            ("data", Some(b'{')) => {
-                let mut members = Vec::with_capacity(8);
-                cursor.members(|cursor, name| {
-                    members.push((name, cursor.value()?));
-                    Some(())
-                })?;
-                Member::Data(Value::Object(Members(members)))
-            }
+            ("data", Some(b'{')) => Member::Data(Value::Object(cursor.object()?)),
             ("data", Some(b'[')) => Member::Data(Value::Array(cursor.elements()?)),
             // Too seldom to be quick about.
             ("data", _) => return None,
@@ -72,6 +64,16 @@ impl<'a> Cursor<'a> {
     fn end(mut self) -> bool {
         self.skip_space();
         self.at == self.text.len()
+    }
+
+    /// An object with its values as they stand.
+    fn object(&mut self) -> Option<Members<'a>> {
+        let mut members = Vec::with_capacity(8);
+        self.members(|cursor, name| {
+            members.push((name, cursor.value()?));
+            Some(())
+        })?;
+        Some(Members(members))
     }
 
     /// An object, member by member; `value` takes the value in.
