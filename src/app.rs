@@ -3,16 +3,24 @@
 mod server_log;
 
 use crate::{
-    auth::AllowAll,
-    broker::{Broker, Limits, Parts},
+    auth::{AllowAll, NoTokens},
+    broker::{Broker, Limits, ModelRules, Parts},
     bus,
     server::{self, Options, Origins},
-    settings::{LimitsSettings, ModelsSettings, Settings, StoreUrl},
-    store::{self, Bounds, OpenError, Store},
+    settings::{LimitsSettings, ModelSettings, ModelsSettings, Settings, StoreUrl},
+    store::{self, Bounds, Millis, OpenError, Store, StoreError},
     telemetry::{self, ServerLogLayer, TelemetryError},
 };
 use backsync_protocol::ModelName;
-use std::{collections::HashMap, io, net::SocketAddr, sync::Arc, thread};
+use std::{
+    collections::HashMap,
+    io,
+    net::SocketAddr,
+    num::NonZeroU64,
+    sync::Arc,
+    thread,
+    time::{SystemTime, UNIX_EPOCH},
+};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Why the server did not start, or did not end well.
@@ -50,6 +58,7 @@ pub fn serve(settings: Settings) -> Result<(), AppError> {
         let store = store::open::open(&settings.store)?;
         let broker = Broker::new(parts(&settings, store.clone()));
         let log = settings.log.server_log.then(|| actix_rt::spawn(server_log::write(broker.clone(), lines)));
+        let sweep = actix_rt::spawn(sweep(broker.clone()));
         let address = settings.server.listen;
         let (running, server) = server::listen(broker, address, options(&settings))
             .map_err(|source| AppError::Listen { address, source })?;
@@ -64,6 +73,7 @@ pub fn serve(settings: Settings) -> Result<(), AppError> {
         running.stop(settings.server.shutdown_grace()).await;
         // Its own task cannot be cancelled by anybody.
         server.await.map_err(io::Error::other)??;
+        sweep.abort();
         if let Some(log) = log {
             log.abort();
         }
@@ -72,6 +82,13 @@ pub fn serve(settings: Settings) -> Result<(), AppError> {
         }
         Ok(())
     })
+}
+
+async fn sweep(broker: Broker) {
+    let ended: Result<(), StoreError> = broker.sweep().await;
+    if let Err(cause) = ended {
+        tracing::error!(error = %cause, "records of sessions that ended stay: the store cannot say which they are");
+    }
 }
 
 fn announce(settings: &Settings, address: SocketAddr) {
@@ -95,9 +112,14 @@ fn parts(settings: &Settings, store: Arc<dyn Store>) -> Parts {
         store,
         bus: bus::open::open(&settings.bus),
         policy: Arc::new(AllowAll),
+        authenticator: Arc::new(NoTokens),
         limits: limits(&settings.limits),
-        bounds: bounds(&settings.models),
+        rules: rules(&settings.models),
+        handlers: HashMap::new(),
+        clock: now,
         workers: workers(settings),
+        linger: settings.presence.linger_s * 1000,
+        heartbeat: settings.heartbeat.interval_s * 1000,
     }
 }
 
@@ -119,9 +141,23 @@ fn limits(settings: &LimitsSettings) -> Limits {
     }
 }
 
-fn bounds(settings: &ModelsSettings) -> HashMap<ModelName, Bounds> {
+fn rules(settings: &ModelsSettings) -> HashMap<ModelName, ModelRules> {
     let named = settings.0.iter().filter_map(|(name, model)| Some((ModelName::parse(name).ok()?, model)));
-    named.map(|(name, model)| (name, Bounds { max_records: model.max_records })).collect()
+    let rules = |model: &ModelSettings| ModelRules {
+        bounds: Bounds { max_records: model.max_records, max_age: NonZeroU64::new(model.max_age_s * 1000) },
+        push_evictions: model.push_evictions,
+        policy: model.policy,
+        ephemeral: model.ephemeral,
+        group: Some(model.group.clone()).filter(|group| !group.is_empty()),
+        references: model.references().map(|(attribute, of)| (attribute.to_owned(), of)).collect(),
+    };
+    named.map(|(name, model)| (name, rules(model))).collect()
+}
+
+/// Milliseconds since 1970.
+fn now() -> Millis {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Millis::try_from(since.as_millis()).unwrap_or(Millis::MAX)
 }
 
 fn options(settings: &Settings) -> Options {

@@ -251,9 +251,14 @@ pub fn append_number(number: u64, out: &mut String) {
     out.push_str(itoa::Buffer::new().format(number));
 }
 
+/// Whether a text stands in a JSON string as it is.
+pub fn is_plain(text: &str) -> bool {
+    text.bytes().all(|b| b >= 0x20 && b != b'"' && b != b'\\')
+}
+
 /// Append `text` as a JSON string.
 pub fn append_string(text: &str, out: &mut String) {
-    if text.bytes().all(|b| b >= 0x20 && b != b'"' && b != b'\\') {
+    if is_plain(text) {
         out.push('"');
         out.push_str(text);
         out.push('"');

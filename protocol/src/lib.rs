@@ -4,9 +4,12 @@
 //! somebody needs it parsed, so that numbers of any size, and text of any kind, go through unharmed.
 #![forbid(unsafe_code)]
 
+mod attributes;
 pub mod close;
+pub mod conflict;
 pub mod error;
 pub mod event;
+pub mod filter;
 pub mod json;
 pub mod message;
 pub mod name;
@@ -17,13 +20,15 @@ mod scan;
 mod walk;
 
 pub use close::CloseCode;
+pub use conflict::{ConflictPolicy, Side};
 pub use error::{ErrorCode, ErrorObject};
 pub use event::{Event, Method};
+pub use filter::{Filter, FilterLimits, Sort};
 pub use message::{Incoming, MessageError, Request};
 pub use name::{ModelName, RecordId};
 pub use position::{Epoch, Position, Revision};
-pub use query::{Options, Query};
-pub use record::{Attributes, Record, RecordInput};
+pub use query::{Options, Query, Since, Which};
+pub use record::{Record, RecordInput};
 
 /// The version that a server names and a client may ask for.
 pub const PROTOCOL_VERSION: u32 = 1;

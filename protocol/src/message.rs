@@ -36,7 +36,7 @@ pub struct MessageError {
     /// The event, where one could be read.
     pub event: Option<String>,
     /// What is wrong.
-    pub error: ErrorObject,
+    pub error: Box<ErrorObject>,
 }
 
 impl<'a> Request<'a> {
@@ -48,7 +48,7 @@ impl<'a> Request<'a> {
         let fail = |id: Option<Raw<'_>>, event: Option<&str>, error| MessageError {
             id: id.map(|id| id.get().to_owned()),
             event: event.map(str::to_owned),
-            error,
+            error: Box::new(error),
         };
         let envelope = match Envelope::scan(text) {
             Some(envelope) => envelope,
@@ -144,35 +144,79 @@ impl<'de> Deserialize<'de> for Envelope<'de> {
 
 /// Append a reply. `id` and `data` are JSON text.
 pub fn append_reply(id: &str, event: &str, data: &str, position: Option<Position>, out: &mut String) {
-    begin_reply(id, event, data, out);
-    end(position, out);
-}
-
-/// Append a reply that bears further members: `extra` is their JSON text, such as `"max_records":100`.
-pub fn append_reply_with(id: &str, event: &str, data: &str, extra: &str, position: Option<Position>, out: &mut String) {
-    begin_reply(id, event, data, out);
-    out.push(',');
-    out.push_str(extra);
+    begin_reply(id, event, out);
+    out.push_str(data);
     end(position, out);
 }
 
 /// Append a failed reply. `id` is JSON text.
 pub fn append_failed_reply(id: &str, event: &str, error: &ErrorObject, out: &mut String) {
-    begin_reply(id, event, "null", out);
-    out.push_str(",\"error\":");
+    begin_reply(id, event, out);
+    out.push_str("null,\"error\":");
     out.push_str(&error_json(error));
+    out.push('}');
+}
+
+/// Append the beginning of a reply: what follows is the JSON text of its `data`, further members, and [`end`].
+pub fn begin_reply(id: &str, event: &str, out: &mut String) {
+    out.push_str("{\"id\":");
+    out.push_str(id);
+    out.push_str(",\"event\":");
+    json::append_string(event, out);
+    out.push_str(",\"data\":");
+}
+
+/// Append the beginning of one result within the reply to a batch; it goes on like a reply.
+pub fn begin_result(event: &str, out: &mut String) {
+    out.push_str("{\"event\":");
+    json::append_string(event, out);
+    out.push_str(",\"data\":");
+}
+
+/// Append the end of a message.
+pub fn end(position: Option<Position>, out: &mut String) {
+    if let Some(position) = position {
+        out.push_str(",\"position\":\"");
+        position.append(out);
+        out.push('"');
+    }
     out.push('}');
 }
 
 /// Append a push; `method` is `upsert`, `delete` or `reset`, `data` is JSON text.
 pub fn append_push(model: &str, method: &str, data: &str, position: Option<Position>, out: &mut String) {
+    begin_push(model, method, data, out);
+    end(position, out);
+}
+
+/// Append a push for those who listen with a filter, which bears its name; `left` where the record is still there and no
+/// longer matches.
+pub fn append_filtered_push(
+    model: &str,
+    method: &str,
+    data: &str,
+    filter: &str,
+    left: bool,
+    position: Option<Position>,
+    out: &mut String,
+) {
+    begin_push(model, method, data, out);
+    if left {
+        out.push_str(",\"left\":true");
+    }
+    out.push_str(",\"filter\":\"");
+    out.push_str(filter);
+    out.push('"');
+    end(position, out);
+}
+
+fn begin_push(model: &str, method: &str, data: &str, out: &mut String) {
     out.push_str("{\"event\":\"");
     out.push_str(model);
     out.push(':');
     out.push_str(method);
     out.push_str("\",\"data\":");
     out.push_str(data);
-    end(position, out);
 }
 
 /// Append the push `$session:error`, for what went wrong with a message that had no readable id.
@@ -193,24 +237,6 @@ pub fn append_session_close(code: &str, reason: &str, reconnect: bool, out: &mut
     json::append_string(reason, &mut data);
     write!(data, ",\"reconnect\":{reconnect}}}").expect("writing to a string cannot fail");
     append_push("$session", "close", &data, None, out);
-}
-
-fn begin_reply(id: &str, event: &str, data: &str, out: &mut String) {
-    out.push_str("{\"id\":");
-    out.push_str(id);
-    out.push_str(",\"event\":");
-    json::append_string(event, out);
-    out.push_str(",\"data\":");
-    out.push_str(data);
-}
-
-fn end(position: Option<Position>, out: &mut String) {
-    if let Some(position) = position {
-        out.push_str(",\"position\":\"");
-        position.append(out);
-        out.push('"');
-    }
-    out.push('}');
 }
 
 fn error_json(error: &ErrorObject) -> String {

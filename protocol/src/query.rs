@@ -1,17 +1,40 @@
 //! What a read, a subscription and a write may ask for, beside the record itself.
 
 use crate::{
+    conflict::{ConflictPolicy, Side},
     error::{ErrorCode, ErrorObject},
     event::Method,
+    filter::{Filter, FilterLimits, Sort},
     json::{self, Members, Raw, Value},
     name::RecordId,
+    position::{Position, Revision},
     record::record_id,
 };
 
+/// What to read, or to listen to.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Query {
+    /// Which records of the model,
+    pub which: Which,
+    /// and of all of them only those that match.
+    pub filter: Option<Filter>,
+    /// In which order.
+    pub sort: Option<Sort>,
+    /// So many are left out at the beginning.
+    pub skip: usize,
+    /// No more than so many.
+    pub limit: Option<usize>,
+    /// Only what became of them after this position.
+    pub since: Option<Since>,
+    /// References to expand, each a path of names.
+    pub populate: Vec<Vec<Box<str>>>,
+}
+
 /// Which records of a model.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Query {
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Which {
     /// All of them.
+    #[default]
     All,
     /// The one with this id.
     One(RecordId),
@@ -19,42 +42,163 @@ pub enum Query {
     Ids(Vec<RecordId>),
 }
 
-/// Members that belong to the protocol and wait for their implementation.
-const NOT_YET_IN_QUERIES: [&str; 6] = ["where", "sort", "limit", "skip", "populate", "since"];
-const NOT_YET_IN_OPTIONS: [&str; 3] = ["policy", "base", "prefer"];
+/// A position as a client gave it back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Since {
+    /// As this server writes them.
+    Known(Position),
+    /// Somebody else's: it is of another history, whatever it says.
+    Foreign,
+}
+
+/// How deep references may be followed, and how many may be asked for.
+const POPULATE_DEPTH: usize = 4;
+const POPULATE_PATHS: usize = 16;
+/// Longer texts are no position.
+const POSITION_BYTES: usize = 256;
 
 impl Query {
     /// Read the `data` of a read, a subscription or its end; `max_ids` bounds the `ids`.
     ///
     /// # Errors
-    /// `invalid_data` for what is no object or has a wrong value, `unknown_member`, `unsupported`, `limit_exceeded`.
+    /// `invalid_data` for what is no object or has a wrong value, `invalid_filter`, `unknown_member`, `limit_exceeded`.
     pub fn parse(data: Option<&Value<'_>>, method: Method, max_ids: usize) -> Result<Self, ErrorObject> {
         let members = match data {
-            None => return Ok(Self::All),
+            None => return Ok(Self::default()),
             Some(Value::Object(members)) => members,
             Some(other) => {
                 let takes = "takes an object, such as {\"ids\":[\"a\"]}, or nothing";
-                let message = format!("{} {takes}, not {}", method.name(), other.kind());
-                return Err(ErrorObject::new(ErrorCode::InvalidData, message));
+                return Err(invalid(format!("{} {takes}, not {}", method.name(), other.kind())));
             }
         };
-        let known: &[&str] = if method == Method::Read { &["id", "ids"] } else { &["ids"] };
-        refuse_others(members, known, &NOT_YET_IN_QUERIES, method, "data")?;
-        match (members.find("id"), members.find("ids")) {
-            (None, None) => Ok(Self::All),
-            (Some(id), None) => Ok(Self::One(record_id(id)?)),
-            (None, Some(ids)) => {
-                let ids = json::elements(ids)
-                    .ok_or_else(|| ErrorObject::new(ErrorCode::InvalidData, "ids is an array of record ids"))?;
-                if ids.len() > max_ids {
-                    let message = format!("{} ids in one request; {max_ids} are allowed", ids.len());
-                    return Err(ErrorObject::new(ErrorCode::LimitExceeded, message));
-                }
-                Ok(Self::Ids(ids.into_iter().map(record_id).collect::<Result<_, _>>()?))
+        let known: &[&str] = match method {
+            Method::Read => &["id", "ids", "where", "sort", "limit", "skip", "populate", "since"],
+            Method::Subscribe => &["ids", "where", "since"],
+            _ => &["ids", "where"],
+        };
+        refuse_others(members, known, method, "data")?;
+        let mut query = Self::default();
+        for (name, value) in &members.0 {
+            let value = *value;
+            match name.as_ref() {
+                // An absent member and `null` are the same, but for the id: a client that has none wants an error.
+                "id" => query.which = Which::One(record_id(value)?),
+                _ if value.get() == "null" => {}
+                "ids" => query.which = Which::Ids(ids(value, max_ids)?),
+                "where" => query.filter = Some(Filter::parse(value, &FilterLimits::default())?),
+                "sort" => query.sort = Some(Sort::parse(value)?),
+                "limit" => query.limit = Some(count(name, value)?),
+                "skip" => query.skip = count(name, value)?,
+                "since" => query.since = Some(since(value)?),
+                _ => query.populate = populate(value)?,
             }
-            (Some(_), Some(_)) => Err(ErrorObject::new(ErrorCode::InvalidData, "a read takes id or ids, not both")),
         }
+        query.check(members)?;
+        Ok(query)
     }
+
+    /// The same, and of that only what matches `filter`. Who listens with it hears what matches, too; where it names records
+    /// by their ids, of these alone.
+    ///
+    /// # Errors
+    /// As for [`Filter::and`].
+    pub fn narrow(self, filter: &Filter) -> Result<Self, ErrorObject> {
+        let ids: &[RecordId] = match &self.which {
+            Which::All => &[],
+            Which::One(id) => std::slice::from_ref(id),
+            Which::Ids(ids) => ids,
+        };
+        let filter = match &self.filter {
+            Some(own) => own.and(filter)?,
+            None if self.which == Which::All => filter.clone(),
+            None => {
+                let ids: Vec<&str> = ids.iter().map(RecordId::as_str).collect();
+                Filter::try_from(&serde_json::json!({"id": {"$in": ids}}))?.and(filter)?
+            }
+        };
+        Ok(Self { filter: Some(filter), ..self })
+    }
+
+    /// What does not go together.
+    fn check(&self, members: &Members<'_>) -> Result<(), ErrorObject> {
+        let given = |name: &str| members.find(name).is_some_and(|value| value.get() != "null");
+        let shaped = ["sort", "limit", "skip"].into_iter().find(|name| given(name));
+        let message = match (given("id") || given("ids"), shaped) {
+            _ if given("id") && given("ids") => "a read takes id or ids, not both".to_owned(),
+            (true, _) if given("where") => "where goes without id and ids: it chooses among all records".to_owned(),
+            _ if given("id") && given("since") => "since goes with ids, with where, or alone, not with id".to_owned(),
+            (_, Some(name)) if given("since") => format!("{name} goes without since, which answers with changes"),
+            (_, Some(name)) if given("id") => format!("{name} goes without id, which gives one record"),
+            _ if given("populate") && given("since") => "populate goes without since".to_owned(),
+            _ => return Ok(()),
+        };
+        Err(invalid(message))
+    }
+}
+
+/// A query made in code, as the `data` of a `read`.
+impl TryFrom<&serde_json::Value> for Query {
+    type Error = ErrorObject;
+
+    fn try_from(value: &serde_json::Value) -> Result<Self, ErrorObject> {
+        let text = value.to_string();
+        let data = serde_json::from_str::<Value<'_>>(&text).expect("a value's text is JSON");
+        let data = Some(data).filter(|data| !matches!(data, Value::Other("null")));
+        Self::parse(data.as_ref(), Method::Read, usize::MAX)
+    }
+}
+
+fn invalid(message: impl Into<String>) -> ErrorObject {
+    ErrorObject::new(ErrorCode::InvalidData, message)
+}
+
+fn ids(value: Raw<'_>, max_ids: usize) -> Result<Vec<RecordId>, ErrorObject> {
+    let ids = json::elements(value).ok_or_else(|| invalid("ids is an array of record ids"))?;
+    if ids.len() > max_ids {
+        let message = format!("{} ids in one request; {max_ids} are allowed", ids.len());
+        return Err(ErrorObject::new(ErrorCode::LimitExceeded, message));
+    }
+    ids.into_iter().map(record_id).collect()
+}
+
+fn count(name: &str, value: Raw<'_>) -> Result<usize, ErrorObject> {
+    let message = || invalid(format!("{name} is a whole number of 0 or more, not {}", json::excerpt(value.get())));
+    value.get().parse().map_err(|_| message())
+}
+
+fn since(value: Raw<'_>) -> Result<Since, ErrorObject> {
+    match json::string(value).filter(|text| text.len() <= POSITION_BYTES) {
+        Some(text) => Ok(text.parse().map_or(Since::Foreign, Since::Known)),
+        None => Err(invalid(format!(
+            "since is a position, a string as a message bore it, not {}",
+            json::excerpt(value.get())
+        ))),
+    }
+}
+
+fn populate(value: Raw<'_>) -> Result<Vec<Vec<Box<str>>>, ErrorObject> {
+    let wrong = || invalid("populate is a reference's name, a path such as \"spouse.father\", or an array of such");
+    let paths = match json::elements(value) {
+        Some(paths) => paths,
+        None => vec![value],
+    };
+    if paths.len() > POPULATE_PATHS {
+        let message = format!("{} references to populate; {POPULATE_PATHS} are allowed", paths.len());
+        return Err(ErrorObject::new(ErrorCode::LimitExceeded, message));
+    }
+    let path = |value| {
+        let path = json::string(value).ok_or_else(wrong)?;
+        let names: Vec<Box<str>> = path.split('.').map(Box::from).collect();
+        if names.iter().any(|name| name.is_empty()) {
+            return Err(wrong());
+        }
+        if names.len() > POPULATE_DEPTH {
+            let message = format!("populate follows {POPULATE_DEPTH} references in a row, not {}", names.len());
+            return Err(ErrorObject::new(ErrorCode::LimitExceeded, message));
+        }
+        Ok(names)
+    };
+    paths.into_iter().map(path).collect()
 }
 
 /// The `options` of a request.
@@ -64,52 +208,69 @@ pub struct Options {
     pub listen: bool,
     /// Of an upsert: the record takes the place of the whole stored one. Default false.
     pub replace: bool,
+    /// Of a write: what decides where the record is not as the writer knew it. Default: the model's.
+    pub policy: Option<ConflictPolicy>,
+    /// Of a write of one record: the revision that it was made from, in the place of the record's `_rev`.
+    pub base: Option<Revision>,
+    /// Of a write: whose value a merge takes where both sides changed one.
+    pub prefer: Option<Side>,
 }
 
 impl Options {
+    const DEFAULT: Self = Self { listen: true, replace: false, policy: None, base: None, prefer: None };
+
     /// Read the `options` of a request for `method`.
     ///
     /// # Errors
-    /// `invalid_options` for what is no object or has a wrong value, `unknown_member`, `unsupported`.
+    /// `invalid_options` for what is no object or has a wrong value, `unknown_member`.
     pub fn parse(options: Option<Raw<'_>>, method: Method) -> Result<Self, ErrorObject> {
-        let mut parsed = Self { listen: true, replace: false };
+        let mut parsed = Self::DEFAULT;
         let Some(options) = options else { return Ok(parsed) };
         let invalid = |message: String| ErrorObject::new(ErrorCode::InvalidOptions, message);
         let members = Members::parse(options.get())
             .map_err(|_| invalid(format!("options is an object, not {}", json::excerpt(options.get()))))?;
         let known: &[&str] = match method {
             Method::Read => &["listen"],
-            Method::Upsert => &["replace"],
-            Method::Subscribe | Method::Unsubscribe | Method::Delete => &[],
+            Method::Upsert => &["replace", "policy", "base", "prefer"],
+            Method::Delete => &["policy", "base", "prefer"],
+            Method::Subscribe | Method::Unsubscribe => &[],
         };
-        refuse_others(&members, known, &NOT_YET_IN_OPTIONS, method, "options")?;
+        refuse_others(&members, known, method, "options")?;
         for (name, value) in &members.0 {
-            let flag = match value.get() {
-                "true" => true,
-                "false" => false,
-                other => return Err(invalid(format!("{name} is true or false, not {}", json::excerpt(other)))),
+            let wrong = |right: &str| invalid(format!("{name} is {right}, not {}", json::excerpt(value.get())));
+            let flag = || match value.get() {
+                "true" => Ok(true),
+                "false" => Ok(false),
+                _ => Err(wrong("true or false")),
             };
-            if name == "listen" { parsed.listen = flag } else { parsed.replace = flag }
+            let text = json::string(*value);
+            match name.as_ref() {
+                "listen" => parsed.listen = flag()?,
+                "replace" => parsed.replace = flag()?,
+                "policy" => {
+                    let policy = text.and_then(|text| ConflictPolicy::parse(&text));
+                    let names = ConflictPolicy::ALL.map(ConflictPolicy::name).join(", ");
+                    parsed.policy = Some(policy.ok_or_else(|| wrong(&format!("one of {names}")))?);
+                }
+                "prefer" => {
+                    let side = text.and_then(|text| Side::parse(&text));
+                    parsed.prefer = Some(side.ok_or_else(|| wrong("client or server"))?);
+                }
+                _ => {
+                    let base = value.get().parse().map_err(|_| wrong("a whole number, as a record bore it in _rev"))?;
+                    parsed.base = Some(Revision(base));
+                }
+            }
         }
         Ok(parsed)
     }
 }
 
-fn refuse_others(
-    members: &Members<'_>,
-    known: &[&str],
-    not_yet: &[&str],
-    method: Method,
-    place: &str,
-) -> Result<(), ErrorObject> {
+fn refuse_others(members: &Members<'_>, known: &[&str], method: Method, place: &str) -> Result<(), ErrorObject> {
     let Some((name, _)) = members.0.iter().find(|(name, _)| !known.contains(&name.as_ref())) else { return Ok(()) };
-    let method = method.name();
-    if not_yet.contains(&name.as_ref()) {
-        let message = format!("'{name}' in the {place} of {method} is not supported by this server yet");
-        return Err(ErrorObject::new(ErrorCode::Unsupported, message));
-    }
     let takes = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-    let message = format!("unknown member {} in the {place} of {method}; known: {takes}", json::excerpt(name));
+    let name = json::excerpt(name);
+    let message = format!("unknown member {name} in the {place} of {}; known: {takes}", method.name());
     Err(ErrorObject::new(ErrorCode::UnknownMember, message))
 }
 
@@ -124,10 +285,28 @@ mod tests {
     #[test]
     fn a_query_names_records_or_all() {
         let id = |id| RecordId::parse(id).unwrap();
-        assert_eq!(Query::parse(None, Method::Read, 2), Ok(Query::All));
-        assert_eq!(query("{}", Method::Subscribe), Ok(Query::All));
-        assert_eq!(query(r#"{"id":5}"#, Method::Read), Ok(Query::One(id("5"))));
-        assert_eq!(query(r#"{"ids":["a",1]}"#, Method::Subscribe), Ok(Query::Ids(vec![id("a"), id("1")])));
+        let of = |which| Query { which, ..Query::default() };
+        assert_eq!(Query::parse(None, Method::Read, 2), Ok(Query::default()));
+        assert_eq!(query("{}", Method::Subscribe), Ok(Query::default()));
+        assert_eq!(query(r#"{"id":5}"#, Method::Read), Ok(of(Which::One(id("5")))));
+        assert_eq!(query(r#"{"ids":["a",1]}"#, Method::Subscribe), Ok(of(Which::Ids(vec![id("a"), id("1")]))));
+    }
+
+    #[test]
+    fn a_query_shapes_what_is_read() {
+        let text = r#"{"where":{"a":1},"sort":"-b","limit":5,"skip":2,"populate":["spouse","friends.spouse"]}"#;
+        let got = query(text, Method::Read).unwrap();
+        assert!(got.filter.unwrap().matches(r#"{"id":"x","a":1}"#));
+        assert_eq!((got.limit, got.skip, got.sort.is_some()), (Some(5), 2, true));
+        assert_eq!(
+            got.populate,
+            [vec!["spouse".into()], vec!["friends".into(), "spouse".into()]] as [Vec<Box<str>>; 2]
+        );
+        let since = |text: &str| query(text, Method::Subscribe).unwrap().since;
+        let position: Position = "00000000000000ab.7".parse().unwrap();
+        assert_eq!(since(r#"{"since":"00000000000000ab.7"}"#), Some(Since::Known(position)));
+        assert_eq!(since(r#"{"since":"of another kind"}"#), Some(Since::Foreign));
+        assert_eq!(since(r#"{"since":null,"where":null}"#), None);
     }
 
     #[test]
@@ -137,25 +316,57 @@ mod tests {
             (r#"{"ids":"a"}"#, Method::Read, ErrorCode::InvalidData),
             (r#"{"ids":[null]}"#, Method::Read, ErrorCode::InvalidData),
             (r#"{"id":1,"ids":[1]}"#, Method::Read, ErrorCode::InvalidData),
+            (r#"{"ids":[1],"where":{}}"#, Method::Read, ErrorCode::InvalidData),
+            (r#"{"since":"x","limit":1}"#, Method::Read, ErrorCode::InvalidData),
+            (r#"{"id":"x","since":"x"}"#, Method::Read, ErrorCode::InvalidData),
+            (r#"{"since":7}"#, Method::Read, ErrorCode::InvalidData),
+            (r#"{"limit":-1}"#, Method::Read, ErrorCode::InvalidData),
+            (r#"{"skip":"1"}"#, Method::Read, ErrorCode::InvalidData),
+            (r#"{"populate":7}"#, Method::Read, ErrorCode::InvalidData),
+            (r#"{"populate":"a..b"}"#, Method::Read, ErrorCode::InvalidData),
+            (r#"{"populate":"a.b.c.d.e"}"#, Method::Read, ErrorCode::LimitExceeded),
             (r#"{"ids":[1,2,3]}"#, Method::Read, ErrorCode::LimitExceeded),
             (r#"{"id":1}"#, Method::Subscribe, ErrorCode::UnknownMember),
+            (r#"{"sort":"a"}"#, Method::Subscribe, ErrorCode::UnknownMember),
+            (r#"{"since":"x"}"#, Method::Unsubscribe, ErrorCode::UnknownMember),
             (r#"{"wher":{}}"#, Method::Read, ErrorCode::UnknownMember),
-            (r#"{"where":{}}"#, Method::Read, ErrorCode::Unsupported),
-            (r#"{"since":"x"}"#, Method::Subscribe, ErrorCode::Unsupported),
+            (r#"{"where":{"a":{"$near":1}}}"#, Method::Read, ErrorCode::InvalidFilter),
         ] {
             assert_eq!(query(text, method), Err(code), "{text}");
         }
     }
 
     #[test]
-    fn options_are_flags_of_their_method() {
+    fn a_narrowed_query_means_both() {
+        let of = |value: serde_json::Value| Query::try_from(&value).unwrap();
+        let mine = Filter::try_from(&serde_json::json!({"owner": "me"})).unwrap();
+        let narrowed = |value| of(value).narrow(&mine).unwrap();
+        assert_eq!(narrowed(serde_json::json!(null)).filter, Some(mine.clone()));
+        let both = of(serde_json::json!({"where": {"owner": "me", "n": 1}})).filter;
+        assert_eq!(narrowed(serde_json::json!({"where": {"n": 1}, "limit": 3})).filter, both);
+        let one = narrowed(serde_json::json!({"id": 7}));
+        assert_eq!(one.which, Which::One(RecordId::parse("7").unwrap()));
+        let filter = one.filter.unwrap();
+        assert!(filter.matches(r#"{"id":"7","owner":"me"}"#));
+        assert!(!filter.matches(r#"{"id":"8","owner":"me"}"#) && !filter.matches(r#"{"id":"7","owner":"x"}"#));
+    }
+
+    #[test]
+    fn options_are_those_of_their_method() {
         let options =
             |text, method| Options::parse(Some(serde_json::from_str(text).unwrap()), method).map_err(|e| e.code);
         assert!(!options(r#"{"listen":false}"#, Method::Read).unwrap().listen);
-        assert!(options(r#"{"replace":true}"#, Method::Upsert).unwrap().replace);
+        let write = options(r#"{"replace":true,"policy":"merge","prefer":"server","base":7}"#, Method::Upsert).unwrap();
+        assert_eq!((write.replace, write.policy), (true, Some(ConflictPolicy::Merge)));
+        assert_eq!((write.prefer, write.base), (Some(Side::Server), Some(Revision(7))));
         assert_eq!(options(r#"{"replace":true}"#, Method::Read), Err(ErrorCode::UnknownMember));
-        assert_eq!(options(r#"{"listen":1}"#, Method::Read), Err(ErrorCode::InvalidOptions));
-        assert_eq!(options(r#"{"policy":"merge"}"#, Method::Upsert), Err(ErrorCode::Unsupported));
-        assert_eq!(options("[]", Method::Upsert), Err(ErrorCode::InvalidOptions));
+        for bad in [r#"{"listen":1}"#, "[]"] {
+            assert_eq!(options(bad, Method::Read), Err(ErrorCode::InvalidOptions));
+        }
+        for bad in
+            [r#"{"policy":"mine"}"#, r#"{"policy":1}"#, r#"{"prefer":"me"}"#, r#"{"base":"7"}"#, r#"{"base":-1}"#]
+        {
+            assert_eq!(options(bad, Method::Upsert), Err(ErrorCode::InvalidOptions));
+        }
     }
 }

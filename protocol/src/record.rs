@@ -5,28 +5,76 @@ use crate::{
     json::{self, Members, Raw},
     name::RecordId,
     position::Revision,
-    walk::walk,
+    walk::{value_end, walk},
 };
 use std::{borrow::Cow, cell::RefCell, sync::Arc};
 
-/// What a client sent as one record. The server's own members (`_…`) are taken out of the attributes.
+/// Every record's text begins so.
+const BEFORE_ID: &str = "{\"id\":\"";
+
+/// What stands before a record's revision,
+const REVISION: &str = ",\"_rev\":";
+
+/// and before the time of its last change.
+const LAST_CHANGE: &str = ",\"_lastChange\":";
+
+/// Where a record's id stands: nearly always it is in the record's text as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum IdAt {
+    /// In the text, behind [`BEFORE_ID`].
+    Plain(u16),
+    /// It has escapes there, so it is kept once more, behind the text.
+    Behind(u16),
+}
+
+impl IdAt {
+    fn of(id: &str) -> Self {
+        // Ids are at most `RecordId::MAX_BYTES` long.
+        let length = u16::try_from(id.len()).expect("an id has at most 256 bytes");
+        if json::is_plain(id) { Self::Plain(length) } else { Self::Behind(length) }
+    }
+
+    fn find(self, text: &str) -> &str {
+        match self {
+            Self::Plain(length) => &text[BEFORE_ID.len()..BEFORE_ID.len() + usize::from(length)],
+            Self::Behind(length) => &text[text.len() - usize::from(length)..],
+        }
+    }
+
+    /// Bytes behind the JSON.
+    fn behind(self) -> usize {
+        match self {
+            Self::Plain(_) => 0,
+            Self::Behind(length) => usize::from(length),
+        }
+    }
+}
+
+/// What a client sent as one record: what is to be stored of it, and what it says about the state it was made from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordInput {
-    /// Absent where the server shall make one.
-    pub id: Option<RecordId>,
-    /// The other members.
-    pub attributes: Attributes,
+    /// `{"id":…, attributes…}`, on one line, each name once, none that begins with `_`; behind it the id where it is not plain.
+    text: String,
+    id: IdAt,
+    /// `_rev`: the revision of the record that was edited.
+    pub base: Option<Revision>,
+    /// `_lastChange`: when it was edited, in milliseconds since 1970 by the client's clock.
+    pub last_change: Option<u64>,
 }
 
 impl RecordInput {
-    /// Read one record of an upsert.
+    /// Read one record of an upsert. `make_id` is asked where it has no id.
     ///
     /// # Errors
-    /// `invalid_data` where it is no object, or its `id` is neither text of allowed length nor an integer.
-    pub fn parse(value: Raw<'_>) -> Result<Self, ErrorObject> {
+    /// `invalid_data` where it is no object, its `id` is neither text of allowed length nor an integer, or its `_rev` or
+    /// `_lastChange` is no whole number.
+    pub fn parse(value: Raw<'_>, make_id: impl FnOnce() -> RecordId) -> Result<Self, ErrorObject> {
         match Members::parse(value.get()) {
-            Ok(members) => Self::of(&members, value.get()),
-            Err(_) => Err(Self::not_a_record(&json::excerpt(value.get()))),
+            Ok(members) => Self::of(&members, value.get(), make_id),
+            Err(_) => {
+                let message = format!("a record is a JSON object, not {}", json::excerpt(value.get()));
+                Err(ErrorObject::new(ErrorCode::InvalidData, message))
+            }
         }
     }
 
@@ -34,15 +82,156 @@ impl RecordInput {
     ///
     /// # Errors
     /// As for [`Self::parse`].
-    pub fn of(members: &Members<'_>, text: &str) -> Result<Self, ErrorObject> {
-        let id = members.find("id").map(record_id).transpose()?;
-        Ok(Self { id, attributes: Attributes::of(members, text) })
+    pub fn of(members: &Members<'_>, text: &str, make_id: impl FnOnce() -> RecordId) -> Result<Self, ErrorObject> {
+        let (mut base, mut last_change) = (None, None);
+        if members.0.iter().any(|(name, _)| name.starts_with('_')) {
+            base = meta(members, "_rev")?.map(Revision);
+            last_change = meta(members, "_lastChange")?;
+        }
+        if let Some((id, inside)) = verbatim(members, text) {
+            let mut kept = String::with_capacity(BEFORE_ID.len() + id.len() + inside.len() + 3);
+            kept.push_str(BEFORE_ID);
+            kept.push_str(id);
+            kept.push_str("\",");
+            kept.push_str(inside);
+            kept.push('}');
+            return Ok(Self { text: kept, id: IdAt::of(id), base, last_change });
+        }
+        let id = members.find("id").map(record_id).transpose()?.unwrap_or_else(make_id);
+        let last = members.lookup();
+        // The last of a repeated name counts, as for every JSON parser.
+        let counts =
+            |name: &str, value: Raw<'_>| last.find(name).is_some_and(|last| std::ptr::eq(last.get(), value.get()));
+        let attributes = members.0.iter().filter(|(name, value)| is_attribute(name) && counts(name, *value));
+        let attributes = attributes.map(|(name, value)| (name.as_ref(), *value));
+        Ok(Self { base, last_change, ..Self::from_members(id.as_str(), attributes, text.len()) })
     }
 
-    /// The error for something that is no record.
-    pub fn not_a_record(what: &str) -> ErrorObject {
-        ErrorObject::new(ErrorCode::InvalidData, format!("a record is a JSON object, not {what}"))
+    /// Put a record together from attributes, of which each name is given once.
+    pub(crate) fn from_members<'a>(id: &str, members: impl Iterator<Item = (&'a str, Raw<'a>)>, size: usize) -> Self {
+        let mut text = String::with_capacity(size + id.len() + 10);
+        text.push_str("{\"id\":");
+        json::append_string(id, &mut text);
+        for (name, value) in members {
+            text.push(',');
+            json::append_string(name, &mut text);
+            text.push(':');
+            json::append_one_line(value.get(), &mut text);
+        }
+        text.push('}');
+        let at = IdAt::of(id);
+        if at.behind() > 0 {
+            text.push_str(id);
+        }
+        Self { text, id: at, base: None, last_change: None }
     }
+
+    /// A stored record, to be stored once more.
+    ///
+    /// # Errors
+    /// What `serde_json` says where its text is no JSON object: it was damaged.
+    pub fn again(stored: &Record) -> Result<Self, serde_json::Error> {
+        let members = Members::parse(stored.json())?;
+        let attributes = members.0.iter().filter(|(name, _)| is_attribute(name));
+        let attributes = attributes.map(|(name, value)| (name.as_ref(), *value));
+        Ok(Self::from_members(stored.id(), attributes, stored.json().len()))
+    }
+
+    /// The record's identity.
+    pub fn id(&self) -> &str {
+        self.id.find(&self.text)
+    }
+
+    /// `{"id":…, attributes…}` on one line.
+    pub fn json(&self) -> &str {
+        &self.text[..self.text.len() - self.id.behind()]
+    }
+
+    /// Bytes of text.
+    pub fn size(&self) -> usize {
+        self.text.len()
+    }
+
+    /// Names as JSON text, and values.
+    fn attributes(&self) -> impl Iterator<Item = (&str, &str)> {
+        // The first is the id.
+        walk(self.json()).skip(1)
+    }
+
+    /// What a stored record becomes when these attributes are set over its own, or take their place (`replace`). `None`
+    /// where that changes nothing.
+    ///
+    /// # Errors
+    /// What `serde_json` says where the stored text is no JSON object: it was damaged.
+    pub fn over(&self, stored: &Record, replace: bool) -> Result<Option<Cow<'_, Self>>, serde_json::Error> {
+        // Most often the same attributes come again, in the same order, some with other values.
+        if let Some(differs) = self.differs_in_values(stored) {
+            return Ok(differs.then_some(Cow::Borrowed(self)));
+        }
+        let (old, new) = (Members::parse(stored.json())?, Members::parse(self.json())?);
+        let (in_old, in_new) = (old.lookup(), new.lookup());
+        let kept = || old.0.iter().filter(|(name, _)| is_attribute(name));
+        let given = || new.0.iter().filter(|(name, _)| is_attribute(name));
+        if given().all(|(name, value)| in_old.find(name).is_some_and(|old| json::same(old, *value)))
+            && (!replace || kept().count() == given().count())
+        {
+            return Ok(None);
+        }
+        if replace {
+            return Ok(Some(Cow::Borrowed(self)));
+        }
+        let kept = kept().map(|(name, old)| (name.as_ref(), in_new.find(name).unwrap_or(*old)));
+        let added =
+            given().filter(|(name, _)| in_old.find(name).is_none()).map(|(name, value)| (name.as_ref(), *value));
+        Ok(Some(Cow::Owned(Self::from_members(self.id(), kept.chain(added), stored.json().len() + self.text.len()))))
+    }
+
+    /// Whether any value is another, where the attributes are the same in the same order; one pass over the two texts.
+    fn differs_in_values(&self, stored: &Record) -> Option<bool> {
+        if let Some(differs) = self.differs_in_one_value(stored) {
+            return Some(differs);
+        }
+        let mut old = walk(stored.json()).skip(1).filter(|(name, _)| !name.starts_with("\"_"));
+        let (mut new, mut differs) = (self.attributes(), false);
+        loop {
+            match (old.next(), new.next()) {
+                (None, None) => return Some(differs),
+                (Some((old_name, old)), Some((name, new))) if old_name == name => {
+                    differs = differs || (old != new && !json::same(Raw::trusted(old), Raw::trusted(new)));
+                }
+                _ => return None,
+            }
+        }
+    }
+
+    /// The same where the texts differ within one value at the most, which is found without reading the others.
+    fn differs_in_one_value(&self, stored: &Record) -> Option<bool> {
+        let (new, old) = (self.json(), stored.json());
+        let (new, old) = (&new[..new.len() - 1], &old[..old.len() - stored.tail().len()]);
+        let differs_at = common_prefix(new.as_bytes(), old.as_bytes());
+        if differs_at == new.len() && differs_at == old.len() {
+            return Some(false);
+        }
+        let (name, value) = self.attributes().find(|(_, value)| end_in(new, value) >= differs_at)?;
+        let (begin, end) = (end_in(new, value) - value.len(), end_in(new, value));
+        let old_value = old.get(begin..(old.len() + end).checked_sub(new.len())?)?;
+        let is_value = value_end(old.as_bytes().get(begin..)?).unwrap_or(old.len() - begin) == old_value.len();
+        let rest_is_same = old.ends_with(&new[end..]);
+        let is_one = differs_at >= begin && end_in(new, name) < begin && is_value && rest_is_same;
+        is_one.then(|| !json::same(Raw::trusted(old_value), Raw::trusted(value)))
+    }
+}
+
+/// How many bytes at the beginning are the same.
+fn common_prefix(a: &[u8], b: &[u8]) -> usize {
+    const WIDE: usize = 32;
+    let wide = a.chunks_exact(WIDE).zip(b.chunks_exact(WIDE)).take_while(|(a, b)| a == b).count() * WIDE;
+    wide + a[wide..].iter().zip(&b[wide..]).take_while(|(a, b)| a == b).count()
+}
+
+/// Where a part of a text ends in it.
+fn end_in(text: &str, part: &str) -> usize {
+    part.as_ptr() as usize - text.as_ptr() as usize + part.len()
 }
 
 /// Read a record's id: a string, or an integer that is kept as its decimal text.
@@ -64,110 +253,42 @@ pub fn record_id(value: Raw<'_>) -> Result<RecordId, ErrorObject> {
     ))
 }
 
-/// The members of a record that are its owner's: not `id`, and none that begins with `_`. Kept as the text of a JSON
-/// object, on one line, each name once.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Attributes(String);
-
-impl Default for Attributes {
-    fn default() -> Self {
-        Self("{}".to_owned())
+/// One of the members that are the server's, as a client gives it back: a whole number; absent and `null` are the same.
+///
+/// # Errors
+/// `invalid_data` for anything else.
+pub fn meta(members: &Members<'_>, name: &str) -> Result<Option<u64>, ErrorObject> {
+    match members.find(name).map(Raw::get) {
+        None | Some("null") => Ok(None),
+        Some(text) => text.parse().map(Some).map_err(|_| {
+            let message = format!("{name} is a whole number, as a record bore it, not {}", json::excerpt(text));
+            ErrorObject::new(ErrorCode::InvalidData, message)
+        }),
     }
 }
 
-impl Attributes {
-    fn of(members: &Members<'_>, text: &str) -> Self {
-        if let Some(inside) = verbatim(members, text) {
-            let mut object = String::with_capacity(inside.len() + 2);
-            object.push('{');
-            object.push_str(inside);
-            object.push('}');
-            return Self(object);
-        }
-        let last = members.lookup();
-        // The last of a repeated name counts, as for every JSON parser.
-        let counts =
-            |name: &str, value: Raw<'_>| last.find(name).is_some_and(|last| std::ptr::eq(last.get(), value.get()));
-        let attributes = members.0.iter().filter(|(name, value)| is_attribute(name) && counts(name, *value));
-        Self::from_members(attributes.map(|(name, value)| (name, *value)), text.len())
-    }
-
-    fn from_members<'a>(members: impl Iterator<Item = (&'a Cow<'a, str>, Raw<'a>)>, size: usize) -> Self {
-        let mut object = String::with_capacity(size + 2);
-        object.push('{');
-        for (name, value) in members {
-            if object.len() > 1 {
-                object.push(',');
-            }
-            json::append_string(name, &mut object);
-            object.push(':');
-            json::append_one_line(value.get(), &mut object);
-        }
-        object.push('}');
-        Self(object)
-    }
-
-    /// Bytes of text.
-    pub fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.inside().is_empty()
-    }
-
-    fn inside(&self) -> &str {
-        &self.0[1..self.0.len() - 1]
-    }
-
-    /// What the attributes of a stored record become when these are set over them, or take their place (`replace`). `None`
-    /// where that changes nothing.
-    ///
-    /// # Errors
-    /// What `serde_json` says where the stored text is no JSON object: it was damaged.
-    pub fn over(&self, stored: &Record, replace: bool) -> Result<Option<Self>, serde_json::Error> {
-        // Most often the same attributes come again, in the same order, some with other values.
-        let stored_attributes = || walk(&stored.json).filter(|(name, _)| *name != "\"id\"" && !name.starts_with("\"_"));
-        if stored_attributes().map(|(name, _)| name).eq(walk(&self.0).map(|(name, _)| name)) {
-            let mut values = stored_attributes().zip(walk(&self.0)).map(|((_, old), (_, new))| (old, new));
-            let differs = |old, new| old != new && !json::same(Raw::trusted(old), Raw::trusted(new));
-            return Ok(values.any(|(old, new)| differs(old, new)).then(|| self.clone()));
-        }
-        let (old, new) = (Members::parse(&stored.json)?, Members::parse(&self.0)?);
-        let (in_old, in_new) = (old.lookup(), new.lookup());
-        let kept = || old.0.iter().filter(|(name, _)| is_attribute(name));
-        if new.0.iter().all(|(name, value)| in_old.find(name).is_some_and(|old| json::same(old, *value)))
-            && (!replace || kept().count() == new.0.len())
-        {
-            return Ok(None);
-        }
-        if replace {
-            return Ok(Some(self.clone()));
-        }
-        let kept = kept().map(|(name, old)| (name, in_new.find(name).unwrap_or(*old)));
-        let added = new.0.iter().filter(|(name, _)| in_old.find(name).is_none()).map(|(name, value)| (name, *value));
-        Ok(Some(Self::from_members(kept.chain(added), stored.json.len() + self.0.len())))
-    }
-}
-
-fn is_attribute(name: &str) -> bool {
+pub(crate) fn is_attribute(name: &str) -> bool {
     name != "id" && !name.starts_with('_')
 }
 
-/// The usual record has its id first, no members of the server's, none twice and no line breaks: then the rest of its text
-/// is what is to be kept.
-fn verbatim<'a>(members: &Members<'_>, text: &'a str) -> Option<&'a str> {
+/// The usual record has its id first and plain, some attributes, none twice, no line breaks, and members of the server's only at
+/// the end: then what is to be kept stands in its text as it is. Answers the id and the attributes.
+fn verbatim<'a>(members: &Members<'_>, text: &'a str) -> Option<(&'a str, &'a str)> {
     let [(first, id), rest @ ..] = members.0.as_slice() else { return None };
+    let servers = rest.iter().rev().take_while(|(name, _)| name.starts_with('_')).count();
+    let rest = &rest[..rest.len() - servers];
     let (_, last) = rest.last()?;
-    let is_plain = |at: usize, name: &str| is_attribute(name) && rest[..at].iter().all(|(other, _)| other != name);
-    if first != "id" || rest.len() > 16 || !rest.iter().enumerate().all(|(at, (name, _))| is_plain(at, name)) {
+    let is_new = |at: usize, name: &str| is_attribute(name) && rest[..at].iter().all(|(other, _)| other != name);
+    if first != "id" || rest.len() > 16 || !rest.iter().enumerate().all(|(at, (name, _))| is_new(at, name)) {
         return None;
     }
     let offset = |value: Raw<'_>| value.get().as_ptr() as usize - text.as_ptr() as usize;
-    let (from, to) = (offset(*id) + id.get().len(), offset(*last) + last.get().len());
-    let inside = text[from..to].trim_ascii_start().strip_prefix(',')?.trim_ascii_start();
-    json::is_one_line(inside).then_some(inside)
+    let (from, to) = (offset(*id), offset(*last) + last.get().len());
+    let (id, inside) = text[from..to].split_at(id.get().len());
+    let id = id.strip_prefix('"')?.strip_suffix('"')?;
+    let inside = inside.trim_ascii_start().strip_prefix(',')?.trim_ascii_start();
+    let is_usual = json::is_plain(id) && (1..=RecordId::MAX_BYTES).contains(&id.len()) && json::is_one_line(inside);
+    is_usual.then_some((id, inside))
 }
 
 thread_local! {
@@ -178,31 +299,77 @@ thread_local! {
 /// A record as the server keeps and sends it; cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
-    /// Its identity.
-    pub id: RecordId,
-    /// The model's revision at which it last changed.
-    pub revision: Revision,
-    /// The whole as JSON: `{"id":…, attributes…, "_rev":…}` on one line.
-    pub json: Arc<str>,
+    /// The JSON, and behind it the id where it is not plain: one allocation.
+    text: Arc<str>,
+    revision: Revision,
+    id: IdAt,
 }
 
 impl Record {
-    /// Put a record together.
-    pub fn new(id: RecordId, attributes: &Attributes, revision: Revision) -> Self {
-        let json = SCRATCH.with_borrow_mut(|json| {
-            json.clear();
-            json.push_str("{\"id\":");
-            json::append_string(id.as_str(), json);
-            if !attributes.is_empty() {
-                json.push(',');
-                json.push_str(attributes.inside());
+    /// A record at a revision, with the time of its last change where it bears one.
+    pub fn new(input: &RecordInput, revision: Revision, last_change: Option<u64>) -> Self {
+        let text = SCRATCH.with_borrow_mut(|text| {
+            text.clear();
+            let json = input.json();
+            text.push_str(&json[..json.len() - 1]);
+            if let Some(last_change) = last_change {
+                text.push_str(LAST_CHANGE);
+                json::append_number(last_change, text);
             }
-            json.push_str(",\"_rev\":");
-            json::append_number(revision.0, json);
-            json.push('}');
-            Arc::from(json.as_str())
+            text.push_str(REVISION);
+            json::append_number(revision.0, text);
+            text.push('}');
+            if input.id.behind() > 0 {
+                text.push_str(input.id());
+            }
+            Arc::from(text.as_str())
         });
-        Self { id, revision, json }
+        Self { text, revision, id: input.id }
+    }
+
+    /// A record as a store kept it. `None` where the parts do not belong together: they were damaged.
+    pub fn restore(id: &str, json: &str, revision: Revision) -> Option<Self> {
+        if !(1..=RecordId::MAX_BYTES).contains(&id.len()) {
+            return None;
+        }
+        let at = IdAt::of(id);
+        let text = if at.behind() > 0 { format!("{json}{id}").into() } else { Arc::from(json) };
+        let fits = json.starts_with("{\"id\":") && json.ends_with('}');
+        let record = Self { text, revision, id: at };
+        let is_there = at.behind() > 0 || json.get(BEFORE_ID.len()..BEFORE_ID.len() + id.len()) == Some(id);
+        (fits && is_there).then_some(record)
+    }
+
+    /// Its identity.
+    pub fn id(&self) -> &str {
+        self.id.find(&self.text)
+    }
+
+    /// The model's revision at which it last changed.
+    pub fn revision(&self) -> Revision {
+        self.revision
+    }
+
+    /// The whole as JSON: `{"id":…, attributes…, "_rev":…}` on one line.
+    pub fn json(&self) -> &str {
+        &self.text[..self.text.len() - self.id.behind()]
+    }
+
+    /// `_lastChange`, where it bears one: it stands before `_rev` at the end.
+    pub fn last_change(&self) -> Option<u64> {
+        let number = self.tail().strip_prefix(LAST_CHANGE)?;
+        number[..number.bytes().take_while(u8::is_ascii_digit).count()].parse().ok()
+    }
+
+    /// The end of the text with the members that are the server's.
+    fn tail(&self) -> &str {
+        let json = self.json();
+        let without_number = |text: &str| text.len() - text.bytes().rev().take_while(u8::is_ascii_digit).count();
+        let end = json.len().saturating_sub(1);
+        let Some(before) = json[..without_number(&json[..end])].strip_suffix(REVISION) else { return &json[end..] };
+        let named = &before[..without_number(before)];
+        let tail = named.strip_suffix(LAST_CHANGE).map_or(before.len(), str::len);
+        &json[tail..]
     }
 }
 
@@ -211,59 +378,160 @@ mod tests {
     use super::*;
 
     fn input(text: &str) -> Result<RecordInput, ErrorObject> {
-        RecordInput::parse(serde_json::from_str(text).unwrap())
+        RecordInput::parse(serde_json::from_str(text).unwrap(), || RecordId::parse("made").unwrap())
+    }
+
+    fn stored(text: &str) -> Record {
+        Record::new(&input(text).unwrap(), Revision(1), None)
     }
 
     #[test]
     fn a_record_keeps_what_is_its_owners() {
         let got = input("{\"_rev\":3,\"b\":123456789012345678901234567890,\"id\":7,\n\"a\":{\"x\": [] },\"b\":1e400}")
             .unwrap();
-        assert_eq!(got.id.clone().unwrap().as_str(), "7");
-        let record = Record::new(got.id.unwrap(), &got.attributes, Revision(9));
-        assert_eq!(&*record.json, r#"{"id":"7","a":{"x": [] },"b":1e400,"_rev":9}"#);
-        assert_eq!(got.attributes.over(&record, true).unwrap(), None);
+        assert_eq!((got.id(), got.base), ("7", Some(Revision(3))));
+        let record = Record::new(&got, Revision(9), None);
+        assert_eq!(record.json(), r#"{"id":"7","a":{"x": [] },"b":1e400,"_rev":9}"#);
+        assert_eq!(got.over(&record, true).unwrap(), None);
     }
 
     #[test]
     fn ids_are_text_or_integers() {
-        for good in [r#"{"id":"x"}"#, r#"{"id":-12}"#, r#"{"id":123456789012345678901234567890}"#, "{}"] {
-            assert!(input(good).is_ok(), "{good}");
+        for (text, id) in [
+            (r#"{"id":"x"}"#, "x"),
+            (r#"{"id":-12}"#, "-12"),
+            (r#"{"id":123456789012345678901234567890}"#, "123456789012345678901234567890"),
+            ("{}", "made"),
+            (r#"{"a":1}"#, "made"),
+        ] {
+            assert_eq!(input(text).unwrap().id(), id, "{text}");
         }
         for bad in [r#"{"id":""}"#, r#"{"id":1.5}"#, r#"{"id":1e3}"#, r#"{"id":null}"#, r#"{"id":[]}"#, "[]", "3"] {
+            assert_eq!(input(bad).unwrap_err().code, ErrorCode::InvalidData, "{bad}");
+        }
+        let long = format!(r#"{{"id":"{}","a":1}}"#, "x".repeat(257));
+        assert_eq!(input(&long).unwrap_err().code, ErrorCode::InvalidData);
+    }
+
+    #[test]
+    fn ids_that_need_escapes_are_found_again() {
+        for id in ["a", "a\"b", "\\", "tab\there", "é😀", "nul\0"] {
+            let text = format!(r#"{{"id":{},"a":1}}"#, serde_json::to_string(id).unwrap());
+            let input = input(&text).unwrap();
+            let record = Record::new(&input, Revision(2), Some(17));
+            assert_eq!((input.id(), record.id(), record.last_change()), (id, id, Some(17)));
+            let read: serde_json::Value = serde_json::from_str(record.json()).unwrap();
+            assert_eq!(read, serde_json::json!({"id": id, "a": 1, "_lastChange": 17, "_rev": 2}));
+            assert_eq!(Record::restore(id, record.json(), Revision(2)), Some(record));
+        }
+        assert_eq!(Record::restore("b", stored(r#"{"id":"a"}"#).json(), Revision(1)), None);
+        assert_eq!(Record::restore("a", "x", Revision(1)), None);
+    }
+
+    #[test]
+    fn what_the_server_gave_is_read_back_as_what_was_edited() {
+        let got = input(r#"{"id":"x","a":1,"_lastChange":5,"_rev":4}"#).unwrap();
+        assert_eq!((got.json(), got.base, got.last_change), (r#"{"id":"x","a":1}"#, Some(Revision(4)), Some(5)));
+        assert_eq!(input(r#"{"id":"x","_rev":null}"#).unwrap().base, None);
+        for bad in [r#"{"_rev":"4"}"#, r#"{"_rev":-1}"#, r#"{"_lastChange":1.5}"#] {
             assert_eq!(input(bad).unwrap_err().code, ErrorCode::InvalidData, "{bad}");
         }
     }
 
     #[test]
+    fn a_time_within_an_attribute_is_not_the_records() {
+        let record = stored(r#"{"id":"x","a":{"b":1,"_lastChange":5}}"#);
+        assert_eq!(record.last_change(), None);
+        assert_eq!(stored(r#"{"id":"x","a":",\"_lastChange\":5"}"#).last_change(), None);
+    }
+
+    #[test]
     fn setting_over_keeps_the_rest_and_replacing_does_not() {
-        let of = |text| input(text).unwrap().attributes;
-        let stored = |text| Record::new(RecordId::parse("i\"d").unwrap(), &of(text), Revision(1));
-        let old = stored(r#"{"a":1,"b":{"x":1},"c":"k"}"#);
-        let over = |text, replace| of(text).over(&old, replace).unwrap();
-        assert_eq!(over(r#"{"d":4,"b":null}"#, false), Some(of(r#"{"a":1,"b":null,"c":"k","d":4}"#)));
-        assert_eq!(over(r#"{"d":4,"b":null}"#, true), Some(of(r#"{"d":4,"b":null}"#)));
-        assert_eq!(over(r#"{"b":{"x": 1},"c":"\u006b"}"#, false), None);
-        assert_eq!(over("{}", false), None);
-        assert_eq!(over("{}", true), Some(Attributes::default()));
-        assert_eq!(over(r#"{"c":"k","b":{"x":1},"a":1}"#, true), None);
-        assert_eq!(over(r#"{"a":1,"b":{"x":1}}"#, true), Some(of(r#"{"a":1,"b":{"x":1}}"#)));
+        let id = r#""id":"i\"d""#;
+        let of = |rest: &str| input(&format!("{{{id}{rest}}}")).unwrap();
+        let old = Record::new(&of(r#","a":1,"b":{"x":1},"c":"k""#), Revision(1), None);
+        let over = |rest, replace| of(rest).over(&old, replace).unwrap().map(Cow::into_owned);
+        assert_eq!(over(r#","d":4,"b":null"#, false), Some(of(r#","a":1,"b":null,"c":"k","d":4"#)));
+        assert_eq!(over(r#","d":4,"b":null"#, true), Some(of(r#","d":4,"b":null"#)));
+        assert_eq!(over(r#","b":{"x": 1},"c":"\u006b""#, false), None);
+        assert_eq!(over("", false), None);
+        assert_eq!(over("", true), Some(of("")));
+        assert_eq!(over(r#","c":"k","b":{"x":1},"a":1"#, true), None);
+        assert_eq!(over(r#","a":1,"b":{"x":1}"#, true), Some(of(r#","a":1,"b":{"x":1}"#)));
         // What begins as the stored one does is not yet the same.
-        assert_eq!(of(r#"{"id":"x","a":1}"#).over(&stored(r#"{"a":1,"b":2}"#), true).unwrap(), Some(of(r#"{"a":1}"#)));
+        let longer = stored(r#"{"id":"x","a":1,"b":2}"#);
+        let shorter = input(r#"{"id":"x","a":1}"#).unwrap();
+        assert_eq!(shorter.over(&longer, true).unwrap().as_deref(), Some(&shorter));
+        assert_eq!(shorter.over(&longer, false).unwrap(), None);
+    }
+
+    /// Records that are alike: whatever the quick look says is what the thorough one says.
+    #[test]
+    fn a_change_of_one_value_is_seen_as_the_thorough_look_sees_it() {
+        let pieces =
+            ["1", "12", "\"a\"", "\"a,\\\"b\\\":1\"", "{\"b\":1}", "[1,2]", "[1]", "null", "1,\"b\":1", "\"\\u0061\""];
+        let mut random = 0x2545_f491_4f6c_dd1d_u64;
+        let mut below = |bound: usize| {
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            usize::try_from(random % bound as u64).unwrap()
+        };
+        let (mut quick, mut changed) = (0, 0);
+        for _ in 0..50_000 {
+            let names: Vec<&str> = ["a", "b", "c", "ab"].into_iter().filter(|_| below(4) > 0).collect();
+            let of = |below: &mut dyn FnMut(usize) -> usize, other: bool| {
+                let mut text = "{\"id\":\"x\"".to_owned();
+                for name in &names {
+                    let name = if other && below(9) == 0 { "d" } else { name };
+                    text.push_str(&format!(",\"{name}\":{}", pieces[below(pieces.len())]));
+                }
+                text + "}"
+            };
+            let old = of(&mut below, false);
+            let new = if below(2) == 0 {
+                of(&mut below, true)
+            } else {
+                let (from, to) = (pieces[below(pieces.len())], pieces[below(pieces.len())]);
+                old.replacen(&format!(":{from}"), &format!(":{to}"), 1)
+            };
+            // A number may have been cut in two.
+            if serde_json::from_str::<Raw<'_>>(&new).is_err() {
+                continue;
+            }
+            let (old, new) = (input(&old).unwrap(), input(&new).unwrap());
+            let last_change = (below(2) == 0).then_some(17);
+            let stored = Record::new(&old, Revision(3), last_change);
+            let Some(differs) = new.differs_in_one_value(&stored) else { continue };
+            let members = |json: &str| -> Vec<(String, String)> {
+                let Members(members) = Members::parse(json).unwrap();
+                let own = members.into_iter().filter(|(name, _)| !name.starts_with('_'));
+                own.map(|(name, value)| (name.into_owned(), value.get().to_owned())).collect()
+            };
+            let (old, new) = (members(stored.json()), members(new.json()));
+            quick += 1;
+            changed += usize::from(differs);
+            assert!(old.iter().map(|(name, _)| name).eq(new.iter().map(|(name, _)| name)), "{old:?} {new:?}");
+            let same = |a: &str, b: &str| json::same(Raw::trusted(a), Raw::trusted(b));
+            assert_eq!(differs, !old.iter().zip(&new).all(|((_, a), (_, b))| same(a, b)), "{old:?} {new:?}");
+        }
+        assert!(quick > 10_000 && changed > 2_000 && changed < quick, "{changed} of {quick}");
     }
 
     #[test]
     fn the_usual_record_is_kept_as_it_came() {
         for (text, kept) in [
-            (r#"{"id":"x","a":1,"b" : [ 2 ]}"#, r#"{"a":1,"b" : [ 2 ]}"#),
-            (r#"{ "id" : "x" , "a":1 }"#, r#"{"a":1}"#),
-            (r#"{"id":"x","a":1,"a":2}"#, r#"{"a":2}"#),
-            (r#"{"id":"x","a":1,"_b":2}"#, r#"{"a":1}"#),
-            (r#"{"a":1,"id":"x"}"#, r#"{"a":1}"#),
-            ("{\"id\":\"x\",\"a\":\n1}", r#"{"a":1}"#),
-            (r#"{"id":"x"}"#, "{}"),
-            ("{}", "{}"),
+            (r#"{"id":"x","a":1,"b" : [ 2 ]}"#, r#"{"id":"x","a":1,"b" : [ 2 ]}"#),
+            (r#"{ "id" : "x" , "a":1 }"#, r#"{"id":"x","a":1}"#),
+            (r#"{"id":"x","a":1,"a":2}"#, r#"{"id":"x","a":2}"#),
+            (r#"{"id":"x","a":1,"_b":2}"#, r#"{"id":"x","a":1}"#),
+            (r#"{"id":"x","_b":2,"a":1}"#, r#"{"id":"x","a":1}"#),
+            (r#"{"a":1,"id":"x"}"#, r#"{"id":"x","a":1}"#),
+            ("{\"id\":\"x\",\"a\":\n1}", r#"{"id":"x","a":1}"#),
+            (r#"{"id":"x"}"#, r#"{"id":"x"}"#),
+            (r#"{"id":"x","a":1,"id":"y"}"#, r#"{"id":"y","a":1}"#),
         ] {
-            assert_eq!(input(text).unwrap().attributes.0, kept, "{text}");
+            assert_eq!(input(text).unwrap().json(), kept, "{text}");
         }
     }
 }

@@ -57,7 +57,7 @@ fn special(text: &[u8]) -> Option<usize> {
 }
 
 /// Where the value at the beginning of valid JSON ends.
-fn value_end(text: &[u8]) -> Option<usize> {
+pub(crate) fn value_end(text: &[u8]) -> Option<usize> {
     match text.first()? {
         b'"' => Some(string_end(text)?.0),
         b'{' | b'[' => bracketed_end(text),

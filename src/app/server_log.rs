@@ -2,7 +2,7 @@
 
 use crate::{
     broker::Broker,
-    store::{Commit, Operation},
+    store::{Operation, Terms},
     telemetry::{Line, Lines},
 };
 use backsync_protocol::{ModelName, RecordId, RecordInput};
@@ -19,13 +19,13 @@ pub(super) async fn write(broker: Broker, mut lines: Lines) {
     let mut batch = Vec::with_capacity(BATCH);
     while lines.next_batch(&mut batch, BATCH).await > 0 {
         let operations = batch.drain(..).filter_map(|line| operation(&line)).collect();
-        let _ = broker.write(&model, Commit { operations }).await;
+        let _ = broker.write(&model, operations).await;
     }
 }
 
 fn operation(line: &Line) -> Option<Operation> {
     let json = serde_json::value::to_raw_value(&line.to_json()).ok().filter(|json| json.get().len() <= MAX_BYTES)?;
-    let RecordInput { attributes, .. } = RecordInput::parse((&*json).into()).ok()?;
     let id = RecordId::parse(&uuid::Uuid::now_v7().to_string()).ok()?;
-    Some(Operation::Upsert { id, attributes, replace: false })
+    let record = RecordInput::parse((&*json).into(), || id).ok()?;
+    Some(Operation::Upsert { record, replace: false, terms: Terms::default() })
 }

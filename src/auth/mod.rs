@@ -38,6 +38,25 @@ pub trait Policy: Send + Sync + 'static {
     fn check(&self, identity: &Identity, action: Action<'_>) -> Result<(), Denied>;
 }
 
+/// Finds out who somebody is.
+pub trait Authenticator: Send + Sync + 'static {
+    /// Who has this token. It must answer at once.
+    ///
+    /// # Errors
+    /// [`Denied`] where nobody has it.
+    fn authenticate(&self, token: &str) -> Result<Identity, Denied>;
+}
+
+/// Knows no tokens: the authenticator of a server without rules.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoTokens;
+
+impl Authenticator for NoTokens {
+    fn authenticate(&self, _: &str) -> Result<Identity, Denied> {
+        Err(Denied { reason: "this server takes no tokens; connect without one".to_owned() })
+    }
+}
+
 /// Everybody may do everything: the policy of a server that listens on loopback and has no rules.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct AllowAll;

@@ -5,21 +5,25 @@
 //! shared buffer; a connection that gets an answer in the batch is served individually, so that every reply stands right
 //! behind its own push.
 
+mod behind;
 mod connections;
 mod delivery;
+mod filters;
+mod handlers;
 mod listeners;
 
 pub use connections::{ConnectionKey, Sink};
 
 use super::{
-    Broker, Framing, Limits, error,
-    inbox::{Item, ReplyTo},
+    Broker, Framing, Limits,
+    inbox::{Failure, Item, ReplyTo},
     methods,
     model::Model,
+    turns::Write,
 };
 use crate::{
     auth::{Action, Denied},
-    store::{Committed, Store, StoreError},
+    store::{Committed, Store},
 };
 use backsync_protocol::{CloseCode, ErrorCode, ErrorObject, Event, Method, Request, message};
 use bytes::Bytes;
@@ -36,6 +40,9 @@ use std::{
 
 /// Beyond this many bytes that wait to be written, no further request of a connection is taken.
 const HIGH_WATER: usize = 1 << 20;
+
+/// The longest name of a client.
+const MAX_CLIENT_BYTES: usize = 128;
 
 /// What became of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,6 +110,10 @@ impl Hub {
     /// Forget a connection. Writes of it that are in flight are still done.
     pub fn remove(&mut self, key: ConnectionKey) {
         let Some(connection) = self.connections.remove(key) else { return };
+        self.tell_of_end(key, &connection);
+        if let Some(session) = &connection.session {
+            self.broker.detach(session, connection.client.is_some());
+        }
         for listening in &connection.listening {
             self.leave(key, listening, connection.framing);
         }
@@ -126,7 +137,7 @@ impl Hub {
         if connection.closing {
             return Progress::Taken;
         }
-        if connection.reading || connection.outbox.len() > HIGH_WATER {
+        if connection.reading || connection.behind.is_some() || connection.outbox.len() > HIGH_WATER {
             connection.waits = true;
             return Progress::Later;
         }
@@ -152,6 +163,9 @@ impl Hub {
 
     fn dispatch(&mut self, key: ConnectionKey, request: &Request<'_>) -> Result<Progress, ErrorObject> {
         let event = Event::parse(&request.event)?;
+        if event.model.starts_with('$') {
+            return methods::system(self, key, event, request);
+        }
         let method = Method::parse(event.method).ok_or_else(|| {
             let known = Method::ALL.map(Method::name).join(", ");
             let message = format!("no method {}; there are {known}", backsync_protocol::json::excerpt(event.method));
@@ -163,7 +177,7 @@ impl Hub {
         methods::dispatch(self, call)
     }
 
-    fn model(&mut self, name: &str) -> Result<Arc<Model>, ErrorObject> {
+    pub(super) fn model(&mut self, name: &str) -> Result<Arc<Model>, ErrorObject> {
         if let Some(model) = self.names.get(name) {
             return Ok(model.clone());
         }
@@ -233,7 +247,7 @@ impl Hub {
     /// `patience` turns is ended, the others are asked for a sign of life.
     pub fn heartbeat(&mut self, turn: usize, turns: usize, patience: u8) {
         for key in self.connections.keys() {
-            if key.index as usize % turns != turn % turns {
+            if key.index as usize % turns != turn % turns || self.is_too_slow(key) {
                 continue;
             }
             let Some(connection) = self.connections.find(key) else { continue };
@@ -282,7 +296,7 @@ impl Hub {
     /// Whether a write of this connection takes effect after all earlier ones: those of one model do so by themselves.
     pub(super) fn may_write(&mut self, key: ConnectionKey, model: &Model) -> bool {
         let limit = self.limits().in_flight;
-        self.settled(key, |c| c.in_flight == 0 || (c.writing == model.index && c.in_flight < limit))
+        self.settled(key, |c| c.in_flight == 0 || (c.writing == Some(model.index) && c.in_flight < limit))
     }
 
     fn settled(&mut self, key: ConnectionKey, is_settled: impl Fn(&Connection) -> bool) -> bool {
@@ -301,6 +315,10 @@ impl Hub {
         false
     }
 
+    pub(super) fn connection_is_open(&mut self, key: ConnectionKey) -> bool {
+        self.connections.find(key).is_some()
+    }
+
     pub(super) fn set_reading(&mut self, key: ConnectionKey, reading: bool) {
         if let Some(connection) = self.connections.find(key) {
             connection.reading = reading;
@@ -314,12 +332,84 @@ impl Hub {
         self.connections.find(key).map_or(0, |connection| connection.listeners())
     }
 
-    pub(super) fn submit(&mut self, key: ConnectionKey, model: &Arc<Model>, write: crate::broker::model::Write) {
+    /// Have a write of a connection done. While it is on its way, others may follow that write to the same model only.
+    pub(super) fn submit(&mut self, key: ConnectionKey, write: Write) {
         if let Some(connection) = self.connections.find(key) {
             connection.in_flight += 1;
-            connection.writing = model.index;
+            connection.writing = match write.models.as_slice() {
+                [one] => Some(one.index),
+                _ => None,
+            };
         }
-        self.broker.submit(model, write, Some(self.worker));
+        self.broker.submit(write, Some(self.worker));
+    }
+
+    /// Who a connection's transactions belong to, where its client named itself.
+    pub(super) fn client(&mut self, key: ConnectionKey) -> Option<Arc<str>> {
+        let connection = self.connections.find(key)?;
+        connection.client.as_ref()?;
+        // A session of a named client is that client's, and its principal's.
+        connection.session.clone()
+    }
+
+    /// What a connection's records of ephemeral models belong to.
+    pub(super) fn session(&mut self, key: ConnectionKey) -> Option<Arc<str>> {
+        let connection = self.connections.find(key)?;
+        if connection.session.is_none() {
+            let session: Arc<str> = format!("anonymous {}", uuid::Uuid::new_v4()).into();
+            self.broker.presence().attach(&session);
+            connection.session = Some(session);
+        }
+        connection.session.clone()
+    }
+
+    /// The same, for a record that is written now.
+    pub(super) fn owner(&mut self, key: ConnectionKey) -> Option<Arc<str>> {
+        if let Some(connection) = self.connections.find(key) {
+            connection.owns = true;
+        }
+        self.session(key)
+    }
+
+    /// Somebody shows a token.
+    pub(super) fn authenticate(&mut self, key: ConnectionKey, token: &str) -> Result<(), Denied> {
+        let identity = self.broker.0.parts.authenticator.authenticate(token)?;
+        if let Some(connection) = self.connections.find(key) {
+            connection.identity = identity;
+        }
+        Ok(())
+    }
+
+    /// A client says who it is, so that it is known again when it comes back.
+    ///
+    /// # Errors
+    /// `invalid_data` where the name is not one, or another than before.
+    pub fn name_client(&mut self, key: ConnectionKey, client: &str) -> Result<(), ErrorObject> {
+        let invalid = |message: &str| Err(ErrorObject::new(ErrorCode::InvalidData, message));
+        if !(1..=MAX_CLIENT_BYTES).contains(&client.len()) || !client.bytes().all(|b| b.is_ascii_graphic()) {
+            return invalid("a client's name is 1 to 128 printable ASCII characters, best a random UUID");
+        }
+        let Some(connection) = self.connections.find(key) else { return Ok(()) };
+        match &connection.client {
+            Some(known) if **known == *client => return Ok(()),
+            Some(_) => return invalid("this connection has named another client; connect anew for this one"),
+            None if connection.owns => {
+                return invalid("this connection has written ephemeral records already; name the client before that");
+            }
+            None => {}
+        }
+        if let Some(anonymous) = connection.session.take() {
+            self.broker.detach(&anonymous, false);
+        }
+        // A space is in no client's name, so that no two pairs look alike.
+        let session: Arc<str> = match &connection.identity.principal {
+            Some(principal) => format!("client {client} {principal}").into(),
+            None => format!("client {client}").into(),
+        };
+        connection.client = Some(client.into());
+        connection.session = Some(session.clone());
+        self.broker.presence().attach(&session);
+        Ok(())
     }
 
     // ---- answers ----
@@ -339,24 +429,43 @@ impl Hub {
         self.connections.mark_dirty(key.index);
     }
 
-    /// A reply, behind everything of its model that was staged so far.
-    pub(super) fn reply(&mut self, key: ConnectionKey, model: &Model, write: impl FnOnce(&mut String)) {
-        self.be_individual(key);
-        self.emit_staged(key, model.index);
+    /// A push that only this connection gets.
+    pub(super) fn push_own(&mut self, key: ConnectionKey, write: impl FnOnce(&mut String)) {
         self.json.clear();
         write(&mut self.json);
         self.append_json(key);
     }
 
-    fn outcome(&mut self, to: &ReplyTo, outcome: Result<Committed, Arc<StoreError>>) {
+    /// A reply, behind everything of its models that was staged so far.
+    pub(super) fn reply<'m>(
+        &mut self,
+        key: ConnectionKey,
+        models: impl IntoIterator<Item = &'m Arc<Model>>,
+        write: impl FnOnce(&mut String),
+    ) {
+        self.be_individual(key);
+        for model in models {
+            self.emit_staged(key, model.index);
+        }
+        self.json.clear();
+        write(&mut self.json);
+        self.append_json(key);
+    }
+
+    fn outcome(&mut self, to: &ReplyTo, outcome: Result<Committed, Failure>) {
         let Some(connection) = self.connections.find(to.connection) else { return };
         connection.in_flight -= 1;
+        let then = if connection.in_flight == 0 { connection.then.take() } else { None };
         self.wake(to.connection);
         match outcome {
             Ok(committed) => methods::reply_to_write(self, to, &committed),
-            Err(cause) => {
-                self.fail(to.connection, to.id.as_deref(), to.event(), &error::of_store(&cause));
+            Err(failure) => {
+                let error = methods::refusal(&failure, to);
+                self.fail(to.connection, to.id.as_deref(), to.event(), &error);
             }
+        }
+        if let Some(then) = then {
+            (then.0)(self);
         }
     }
 

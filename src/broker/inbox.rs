@@ -1,9 +1,10 @@
 //! What a worker has still to deliver: one hand-over between threads for each batch, not for each connection.
 
-use super::{chunk::Chunk, hub::ConnectionKey, model::Model};
-use crate::store::{Committed, StoreError};
-use backsync_protocol::Method;
+use super::{Caller, chunk::Stretch, hub::ConnectionKey, model::Model};
+use crate::store::{Committed, Rejected, StoreError};
+use backsync_protocol::{Method, Record};
 use std::{
+    ops::Range,
     sync::{Arc, Mutex, PoisonError},
     task::{Poll, Waker},
 };
@@ -25,9 +26,18 @@ struct State {
 #[derive(Debug)]
 pub(crate) enum Item {
     /// Changes, to all who listen.
-    Chunk(Arc<Model>, Arc<Chunk>),
+    Changes(Arc<Model>, Stretch),
     /// The outcome of a write, to the one who asked.
-    Outcome(ReplyTo, Result<Committed, Arc<StoreError>>),
+    Outcome(Box<ReplyTo>, Result<Committed, Failure>),
+}
+
+/// Why a write was not done.
+#[derive(Debug, Clone)]
+pub(crate) enum Failure {
+    /// The store did not do what it was asked.
+    Store(Arc<StoreError>),
+    /// What was asked may not be done.
+    Rejected(Box<Rejected>),
 }
 
 /// Who waits for the outcome of a write.
@@ -39,20 +49,50 @@ pub(crate) struct ReplyTo {
     pub(crate) connection: ConnectionKey,
     /// The request's id as JSON text, where it wants a reply.
     pub(crate) id: Option<Box<str>>,
-    /// What was written to.
-    pub(crate) model: Arc<Model>,
     /// What was asked.
-    pub(crate) method: Method,
-    /// Whether an array was sent, and is to be answered.
-    pub(crate) batch: bool,
+    pub(crate) asked: Asked,
+    /// Who asked, where a handler is to know of the changes.
+    pub(crate) caller: Option<Box<Caller>>,
 }
+
+/// What was asked, which says how the reply looks.
+#[derive(Debug)]
+pub(crate) enum Asked {
+    /// One method of one model; `batch` where an array was sent, and is to be answered.
+    One { model: Arc<Model>, method: Method, batch: bool, answered: Answered },
+    /// Several, in one atomic batch.
+    Batch(Vec<Entry>),
+}
+
+/// One entry of a batch.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) model: Arc<Model>,
+    pub(crate) method: Method,
+    pub(crate) batch: bool,
+    /// Which part of the commit,
+    pub(crate) part: usize,
+    /// and which of its operations.
+    pub(crate) operations: Range<usize>,
+    pub(crate) answered: Answered,
+}
+
+/// What a handler answered in the place of operations: which of the elements that were sent, counted from 0 and ascending, and
+/// the record, none for a deletion. The operations are what is left without them.
+pub(crate) type Answered = Vec<(usize, Option<Record>)>;
 
 impl ReplyTo {
     /// The event of the request, which its reply bears too.
     pub(crate) fn event(&self) -> &str {
-        self.model.event(self.method)
+        match &self.asked {
+            Asked::One { model, method, .. } => model.event(*method),
+            Asked::Batch(_) => BATCH_EVENT,
+        }
     }
 }
+
+/// The event of an atomic batch over several models.
+pub(crate) const BATCH_EVENT: &str = "$batch:commit";
 
 impl Inbox {
     /// Add an item. The worker is woken unless it is the one that calls, which looks by itself.

@@ -3,37 +3,55 @@
 //! [`Broker`] is what all workers of a node share; each worker has a [`Hub`] with its connections. Nothing here knows a
 //! socket: a connection is a [`Sink`] that takes bytes.
 
+mod caller;
 mod chunk;
 mod error;
 mod framing;
+mod handler;
+#[cfg(test)]
+mod handler_tests;
 mod hub;
 mod inbox;
 mod methods;
 mod model;
 mod outbox;
+mod own;
+mod presence;
 mod relay;
+mod rules;
 mod sequencer;
+mod sweep;
 #[cfg(test)]
 mod tests;
+mod turns;
 
+pub use caller::{Caller, ConnectionId};
 pub use framing::Framing;
+pub use handler::{Handler, Step};
 pub use hub::{ConnectionKey, Hub, Progress, Sink};
+pub use own::{Answering, record_of};
+pub use rules::ModelRules;
 
 use crate::{
-    auth::Policy,
+    auth::{Authenticator, Policy},
     bus::{Bus, Origin, Publication},
-    store::{Answer, Bounds, Commit, Committed, Store, StoreError},
+    store::{Answer, Change, Commit, Committed, Done, Few, Millis, Operation, Outcome, Store, StoreError},
 };
-use backsync_protocol::{ErrorObject, ModelName};
-use chunk::Chunk;
-use inbox::{Inbox, Item};
-use model::{Completion, Model, Offered, Write};
+use backsync_protocol::{Epoch, ErrorObject, ModelName, Revision};
+use chunk::Stretch;
+use inbox::{Failure, Inbox, Item};
+use model::{Model, Offered, Settled};
+use presence::Presence;
+use smallvec::smallvec;
 use std::{
     collections::HashMap,
     fmt,
-    sync::{Arc, OnceLock, PoisonError, RwLock, Weak},
+    future::Future,
+    num::NonZeroU64,
+    sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, Weak},
 };
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
+use turns::{Completion, Turns, Write};
 
 /// What a stranger may make grow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,12 +91,22 @@ pub struct Parts {
     pub bus: Arc<dyn Bus>,
     /// Who may do what.
     pub policy: Arc<dyn Policy>,
+    /// Who somebody is.
+    pub authenticator: Arc<dyn Authenticator>,
     /// What a stranger may make grow.
     pub limits: Limits,
-    /// What single models may grow to.
-    pub bounds: HashMap<ModelName, Bounds>,
+    /// What holds for single models.
+    pub rules: HashMap<ModelName, ModelRules>,
+    /// What the server's own code has to say to single models.
+    pub handlers: HashMap<ModelName, Arc<dyn Handler>>,
+    /// Milliseconds since 1970.
+    pub clock: fn() -> Millis,
     /// How many workers, each with a hub, deliver.
     pub workers: usize,
+    /// How long the records of a session stay after its last connection, in milliseconds.
+    pub linger: Millis,
+    /// How often connections get a heartbeat, in milliseconds: clients are told.
+    pub heartbeat: Millis,
 }
 
 /// A node's broker; a handle that is cheap to clone.
@@ -87,10 +115,14 @@ pub struct Broker(Arc<Inner>);
 
 struct Inner {
     this: Weak<Inner>,
+    node: String,
     parts: Parts,
     models: RwLock<HashMap<ModelName, Arc<Model>>>,
     inboxes: Box<[Inbox]>,
     origin: OnceLock<Origin>,
+    presence: Mutex<Presence>,
+    /// A session may end now that did not before.
+    sessions_changed: Notify,
 }
 
 impl fmt::Debug for Broker {
@@ -104,7 +136,17 @@ impl Broker {
     pub fn new(parts: Parts) -> Self {
         let inboxes = (0..parts.workers).map(|_| Inbox::default()).collect();
         let (models, origin) = (RwLock::default(), OnceLock::new());
-        let inner = Arc::new_cyclic(|this| Inner { this: this.clone(), parts, models, inboxes, origin });
+        let (presence, sessions_changed) = (Mutex::default(), Notify::new());
+        let inner = Arc::new_cyclic(|this| Inner {
+            this: this.clone(),
+            node: uuid::Uuid::new_v4().to_string(),
+            parts,
+            models,
+            inboxes,
+            origin,
+            presence,
+            sessions_changed,
+        });
         inner.origin.get_or_init(|| inner.parts.bus.attach(inner.this.clone()));
         Self(inner)
     }
@@ -114,19 +156,40 @@ impl Broker {
         &self.0.parts.limits
     }
 
-    /// A write by the server's own code: broadcast like any other. The answer is the outcome; the write goes on where it is
-    /// not waited for.
+    /// A write by the server's own code: broadcast like any other, and no handler is asked. It begins with the call, and is
+    /// done whether or not the answer is waited for. [`Self::upsert`] and its like are easier to use.
     ///
     /// # Errors
-    /// What the store says; `limit_exceeded` where the model would be one too many.
-    pub async fn write(&self, model: &ModelName, commit: Commit) -> Result<Committed, ErrorObject> {
-        let model = self.model(model.as_str())?;
-        let (sender, outcome) = oneshot::channel();
-        self.submit(&model, Write { commit, completion: Completion::Signal(sender) }, None);
-        match outcome.await {
-            Ok(outcome) => outcome.map_err(|cause| error::of_store(&cause)),
-            Err(_) => Err(error::of_store(&StoreError::Closed)),
+    /// What the store says; `conflict` and `forbidden` as a client would get them; `limit_exceeded` where the model would be
+    /// one too many.
+    pub fn write(
+        &self,
+        model: &ModelName,
+        operations: Few<Operation>,
+    ) -> impl Future<Output = Result<Done, ErrorObject>> + Send + use<> {
+        let begun = self.model(model.as_str()).map(|model| {
+            let commit = Commit { parts: vec![model.part(operations)], transaction: None, now: self.now() };
+            let (sender, outcome) = oneshot::channel();
+            self.submit(Write { commit, models: smallvec![model], completion: Completion::Signal(sender) }, None);
+            outcome
+        });
+        async {
+            match begun?.await {
+                Ok(Ok(mut committed)) => Ok(committed.parts.remove(0)),
+                Ok(Err(failure)) => Err(error::of_failure(&failure, None)),
+                Err(_) => Err(error::of_store(&StoreError::Closed)),
+            }
         }
+    }
+
+    /// The name of this node, another one each time it starts, and the milliseconds between heartbeats.
+    pub(crate) fn about(&self) -> (&str, Millis) {
+        (&self.0.node, self.0.parts.heartbeat)
+    }
+
+    /// Milliseconds since 1970.
+    pub(crate) fn now(&self) -> Millis {
+        (self.0.parts.clock)()
     }
 
     fn store(&self) -> &Arc<dyn Store> {
@@ -147,8 +210,16 @@ impl Broker {
         if index >= limit {
             return Err(error::limit("the server has all the models it may have", limit));
         }
-        let bounds = self.0.parts.bounds.get(&name).copied().unwrap_or_default();
-        let model = Arc::new(Model::new(name.clone(), index, bounds));
+        let rules = self.0.parts.rules.get(&name).cloned().unwrap_or_default();
+        let turns = match &rules.group {
+            None => Arc::default(),
+            Some(group) => models
+                .values()
+                .find(|model| model.rules.group.as_ref() == Some(group))
+                .map_or_else(Arc::default, |model| model.turns.clone()),
+        };
+        let handler = self.0.parts.handlers.get(&name).cloned();
+        let model = Arc::new(Model::new(name.clone(), index, rules, handler, turns));
         models.insert(name, model.clone());
         Ok(model)
     }
@@ -157,51 +228,65 @@ impl Broker {
         self.0.models.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
     }
 
-    /// Have a write done, with whatever else waits for its model. A store that answers at once is done when this
+    /// Have a write done, with whatever else waits for its models. A store that answers at once is done when this
     /// returns; `here` is the worker that calls, if it is one.
-    fn submit(&self, model: &Arc<Model>, write: Write, here: Option<usize>) {
-        let Some(Write { commit, completion }) = model.begin_write(write) else { return };
-        let (mut commits, mut completions) = (vec![commit], vec![completion]);
-        while !commits.is_empty() {
-            if !model.is_placed() {
-                match self.store().position(&model.name) {
-                    Answer::Ready(Some(Ok(position))) => model.place(position),
-                    _ => {
-                        tokio::spawn(self.clone().commit_rest(model.clone(), Work::Place(commits), completions));
-                        return;
-                    }
+    fn submit(&self, write: Write, here: Option<usize>) {
+        let turns = write.models[0].turns.clone();
+        let Some(write) = turns.begin(write) else { return };
+        let mut writes: Few<Write> = smallvec![write];
+        while !writes.is_empty() {
+            for model in writes.iter().flat_map(|write| &write.models).filter(|model| !model.is_placed()) {
+                if let Answer::Ready(Some(Ok(position))) = self.store().position(&model.name) {
+                    model.place(position);
                 }
             }
-            match self.store().commit(&model.name, commits, model.bounds) {
+            if writes.iter().flat_map(|write| &write.models).any(|model| !model.is_placed()) {
+                tokio::spawn(self.clone().commit_rest(turns, Work::Place(writes)));
+                return;
+            }
+            let (commits, followers) = split(writes);
+            match self.store().commit(commits) {
                 Answer::Ready(outcome) => {
-                    self.finish(model, outcome.expect("an answer is taken once"), completions, here);
+                    self.finish(outcome.expect("an answer is taken once"), followers, here);
                 }
                 answer @ Answer::Later(_) => {
-                    tokio::spawn(self.clone().commit_rest(model.clone(), Work::Answer(answer), completions));
+                    tokio::spawn(self.clone().commit_rest(turns, Work::Answer(answer, followers)));
                     return;
                 }
             }
-            (commits, completions) = model.next_writes();
+            writes = turns.next();
         }
     }
 
     /// The same, for a store that takes its time.
-    async fn commit_rest(self, model: Arc<Model>, mut work: Work, mut completions: Vec<Completion>) {
+    async fn commit_rest(self, turns: Arc<Turns>, mut work: Work) {
         loop {
-            let outcome = match work {
-                Work::Place(commits) => match self.place(&model).await {
-                    Ok(()) => self.store().commit(&model.name, commits, model.bounds).await,
-                    Err(cause) => Err(cause),
-                },
-                Work::Answer(answer) => answer.await,
+            let (outcome, followers) = match work {
+                Work::Place(writes) => {
+                    let placed = self.place_all(&writes).await;
+                    let (commits, followers) = split(writes);
+                    let outcome = match placed {
+                        Ok(()) => self.store().commit(commits).await,
+                        Err(cause) => Err(cause),
+                    };
+                    (outcome, followers)
+                }
+                Work::Answer(answer, followers) => (answer.await, followers),
             };
-            self.finish(&model, outcome, completions, None);
-            let (commits, next) = model.next_writes();
-            if commits.is_empty() {
+            self.finish(outcome, followers, None);
+            let writes = turns.next();
+            if writes.is_empty() {
                 return;
             }
-            (work, completions) = (Work::Place(commits), next);
+            work = Work::Place(writes);
         }
+    }
+
+    async fn place_all(&self, writes: &[Write]) -> Result<(), StoreError> {
+        for model in writes.iter().flat_map(|write| &write.models) {
+            self.place(model).await?;
+        }
+        Ok(())
     }
 
     /// Ask the store where a model stands, so that delivery knows where it begins.
@@ -213,61 +298,107 @@ impl Broker {
     }
 
     /// Deliver what was committed, and every outcome behind it.
-    fn finish(
-        &self,
-        model: &Arc<Model>,
-        outcome: Result<Vec<Committed>, StoreError>,
-        completions: Vec<Completion>,
-        here: Option<usize>,
-    ) {
-        let outcome = match outcome {
-            Ok(committed) => committed,
+    fn finish(&self, outcomes: Result<Few<Outcome>, StoreError>, followers: Few<Follower>, here: Option<usize>) {
+        match outcomes {
+            Ok(outcomes) => {
+                for (outcome, follower) in outcomes.into_iter().zip(followers) {
+                    match outcome {
+                        Ok(committed) => self.deliver(committed, follower, here),
+                        Err(rejected) => self.fail(Failure::Rejected(rejected), follower, here),
+                    }
+                }
+            }
             Err(cause) => {
-                tracing::error!(model = %model.name, error = %cause, writes = completions.len(), "the store refused to commit");
+                let model = &followers[0].models[0].name;
+                tracing::error!(%model, error = %cause, writes = followers.len(), "the store refused to commit");
                 let cause = Arc::new(cause);
-                completions.into_iter().for_each(|completion| self.refuse(completion, &cause, here));
-                return;
+                for follower in followers {
+                    self.fail(Failure::Store(cause.clone()), follower, here);
+                }
             }
+        }
+    }
+
+    fn deliver(&self, mut committed: Committed, follower: Follower, here: Option<usize>) {
+        let Follower { models, mut completion } = follower;
+        let caller = match &mut completion {
+            Completion::Reply(to) => to.caller.take(),
+            Completion::Signal(_) => None,
         };
-        for (committed, completion) in outcome.into_iter().zip(completions) {
-            let epoch = committed.position.epoch;
-            let publication = self.publication(model, &committed);
-            let chunk = (!committed.changes.is_empty())
-                .then(|| Arc::new(Chunk::encode(&model.name, epoch, &committed.changes, model.framings())));
-            let (outcome, signal) = match completion {
-                Completion::Reply(reply_to) => (Some((reply_to, committed)), None),
-                Completion::Signal(sender) => (None, Some((sender, committed))),
-            };
-            if model.deliver(&self.0.inboxes, here, epoch, chunk, outcome) == Offered::CatchUp {
-                relay::spawn_catch_up(self.clone(), model.clone());
+        let told = caller.map(|caller| (caller, told(&committed, &models)));
+        let mut stretches: Few<Option<Stretch>> = Few::new();
+        for (done, model) in committed.parts.iter_mut().zip(&models) {
+            if let Some(publication) = self.publication(model, done) {
+                self.0.parts.bus.publish(self.origin(), &publication);
             }
-            if let Some((sender, committed)) = signal {
+            // Only the server's own code wants to have the changes as well.
+            let changes = match completion {
+                Completion::Reply(_) => std::mem::take(&mut done.changes),
+                Completion::Signal(_) => done.changes.clone(),
+            };
+            let source = || model.source(done.position.epoch);
+            stretches.push((!changes.is_empty()).then(|| Stretch::encode(source, changes, model.framings())));
+        }
+        let last = models.len() - 1;
+        let at = |part: usize| (committed.parts[part].position.epoch, committed.parts[part].position.revision);
+        let behind = (0..last).map(|part| (models[part].clone(), at(part).1)).collect();
+        for part in 0..last {
+            self.offer(&models[part], here, at(part).0, stretches[part].take(), None);
+        }
+        let ((epoch, revision), stretch) = (at(last), stretches[last].take());
+        match completion {
+            Completion::Reply(to) => {
+                let settled = Settled { to, outcome: Ok(committed), behind };
+                self.offer(&models[last], here, epoch, stretch, Some((revision, settled)));
+            }
+            Completion::Signal(sender) => {
+                self.offer(&models[last], here, epoch, stretch, None);
                 // Whoever asked may have gone.
                 let _ = sender.send(Ok(committed));
             }
-            if let Some(publication) = publication {
-                self.0.parts.bus.publish(self.origin(), &publication);
-            }
+        }
+        if let Some((caller, told)) = told {
+            tell(&caller, &told);
         }
     }
 
-    fn refuse(&self, completion: Completion, cause: &Arc<StoreError>, here: Option<usize>) {
+    fn offer(
+        &self,
+        model: &Arc<Model>,
+        here: Option<usize>,
+        epoch: Epoch,
+        stretch: Option<Stretch>,
+        settled: Option<(Revision, Settled)>,
+    ) {
+        if model.deliver(&self.0.inboxes, here, epoch, stretch, settled) == Offered::CatchUp {
+            relay::spawn_catch_up(self.clone(), model.clone());
+        }
+    }
+
+    fn fail(&self, failure: Failure, follower: Follower, here: Option<usize>) {
+        let Follower { models, completion } = follower;
         match completion {
-            Completion::Reply(reply_to) => {
-                let worker = reply_to.worker;
-                self.0.inboxes[worker].push(Item::Outcome(reply_to, Err(cause.clone())), here != Some(worker));
+            Completion::Reply(to) if models[models.len() - 1].is_placed() => {
+                // Behind whatever of this model waits before it, so that replies keep their order.
+                let settled = Settled { to, outcome: Err(failure), behind: Few::new() };
+                let nowhere = Epoch(NonZeroU64::MAX);
+                self.offer(&models[models.len() - 1], here, nowhere, None, Some((Revision(0), settled)));
+            }
+            Completion::Reply(to) => {
+                let worker = to.worker;
+                self.0.inboxes[worker].push(Item::Outcome(to, Err(failure)), here != Some(worker));
             }
             // Whoever asked may have gone.
-            Completion::Signal(sender) => drop(sender.send(Err(cause.clone()))),
+            Completion::Signal(sender) => drop(sender.send(Err(failure))),
         }
     }
 
-    fn publication(&self, model: &Model, committed: &Committed) -> Option<Publication> {
-        if committed.changes.is_empty() || !self.0.parts.bus.has_others(self.origin()) {
+    fn publication(&self, model: &Model, done: &Done) -> Option<Publication> {
+        if done.changes.is_empty() || !self.0.parts.bus.has_others(self.origin()) {
             return None;
         }
-        let changes = committed.changes.as_slice().into();
-        Some(Publication { model: model.name.clone(), epoch: committed.position.epoch, changes })
+        let changes = done.changes.as_slice().into();
+        Some(Publication { model: model.name.clone(), epoch: done.position.epoch, changes })
     }
 
     fn origin(&self) -> Origin {
@@ -275,10 +406,38 @@ impl Broker {
     }
 }
 
+/// Who is waiting for a commit, and for which models.
+struct Follower {
+    models: Few<Arc<Model>>,
+    completion: Completion,
+}
+
+fn split(writes: Few<Write>) -> (Few<Commit>, Few<Follower>) {
+    let apart = |Write { commit, models, completion }| (commit, Follower { models, completion });
+    writes.into_iter().map(apart).unzip()
+}
+
+/// What handlers are to be told of: models that have one, and what changed.
+fn told(committed: &Committed, models: &[Arc<Model>]) -> Vec<(Arc<Model>, Few<Change>)> {
+    let handled = committed.parts.iter().zip(models).filter(|(_, model)| model.handler.is_some());
+    handled.map(|(done, model)| (model.clone(), done.changes.clone())).collect()
+}
+
+fn tell(caller: &Caller, told: &[(Arc<Model>, Few<Change>)]) {
+    for (model, changes) in told {
+        let Some(handler) = &model.handler else { continue };
+        let caller = Caller { model: model.name.clone(), ..caller.clone() };
+        for change in changes {
+            // What went wrong is logged; it is stored already.
+            let _ = handler::guarded(&caller, "changed", || handler.changed(&caller, change));
+        }
+    }
+}
+
 /// A step of committing.
 enum Work {
-    /// To be asked of the store, where the model may not be placed yet.
-    Place(Vec<Commit>),
+    /// To be asked of the store, where the models may not be placed yet.
+    Place(Few<Write>),
     /// Asked already.
-    Answer(Answer<Vec<Committed>>),
+    Answer(Answer<Few<Outcome>>, Few<Follower>),
 }

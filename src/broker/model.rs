@@ -1,18 +1,20 @@
-//! What a node knows of one model: its order of delivery, its writes in flight, and who on this node listens.
+//! What a node knows of one model: its order of delivery, and who on this node listens.
 
 use super::{
-    chunk::{Chunk, Framings},
+    chunk::{Framings, Source, Stretch},
     framing::Framing,
-    inbox::{Inbox, Item, ReplyTo},
-    sequencer::{Run, Sequencer, Verdict},
+    handler::Handler,
+    inbox::{Failure, Inbox, Item, ReplyTo},
+    rules::ModelRules,
+    sequencer::{Sequencer, Verdict},
+    turns::Turns,
 };
-use crate::store::{Bounds, Commit, Committed, StoreError};
+use crate::store::{Committed, Few, Operation, Part};
 use backsync_protocol::{Epoch, Method, ModelName, Position, Revision};
 use std::sync::{
     Arc, Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicU8, Ordering},
+    atomic::{AtomicBool, AtomicU8, Ordering},
 };
-use tokio::sync::oneshot;
 
 /// One model on this node.
 #[derive(Debug)]
@@ -22,45 +24,36 @@ pub(crate) struct Model {
     events: [Box<str>; Method::ALL.len()],
     /// Its place in the tables of the workers.
     pub(crate) index: usize,
-    pub(crate) bounds: Bounds,
+    pub(crate) rules: ModelRules,
+    /// What the server's own code has to say to it.
+    pub(crate) handler: Option<Arc<dyn Handler>>,
+    /// Whose turn it is to write, together with all models of its group.
+    pub(crate) turns: Arc<Turns>,
     /// A summary of `Delivery::interest`, to be read without the lock.
     framings: AtomicU8,
+    /// Whether `Delivery::sequencer` is there, to be read without the lock.
+    placed: AtomicBool,
     delivery: Mutex<Delivery>,
-    writes: Mutex<Writes>,
 }
 
 #[derive(Debug, Default)]
 struct Delivery {
     /// None until the store said where the model stands.
-    sequencer: Option<Sequencer<Arc<Chunk>>>,
+    sequencer: Option<Sequencer<Stretch>>,
     /// For each worker, how many listeners of each framing.
     interest: Vec<[usize; Framing::ALL.len()]>,
     /// Outcomes that came before the changes they follow.
-    waiting: Vec<(Revision, ReplyTo, Committed)>,
+    waiting: Vec<(Revision, Settled)>,
     catching_up: bool,
 }
 
-/// Writes that wait for their turn: one step of the store at a time, which takes all that waits.
-#[derive(Debug, Default)]
-struct Writes {
-    waiting: Vec<Write>,
-    busy: bool,
-}
-
-/// A commit on its way.
+/// An outcome on its way to the one who asked.
 #[derive(Debug)]
-pub(crate) struct Write {
-    pub(crate) commit: Commit,
-    pub(crate) completion: Completion,
-}
-
-/// Who wants to know.
-#[derive(Debug)]
-pub(crate) enum Completion {
-    /// A connection.
-    Reply(ReplyTo),
-    /// The server's own code.
-    Signal(oneshot::Sender<Result<Committed, Arc<StoreError>>>),
+pub(crate) struct Settled {
+    pub(crate) to: Box<ReplyTo>,
+    pub(crate) outcome: Result<Committed, Failure>,
+    /// Models whose changes go before it, up to these revisions.
+    pub(crate) behind: Few<(Arc<Model>, Revision)>,
 }
 
 /// What came of offering a run.
@@ -72,27 +65,25 @@ pub(crate) enum Offered {
     CatchUp,
 }
 
-impl Run for Arc<Chunk> {
-    fn first(&self) -> Revision {
-        self.as_ref().first()
-    }
-
-    fn last(&self) -> Revision {
-        self.as_ref().last()
-    }
-}
-
 impl Model {
-    pub(crate) fn new(name: ModelName, index: usize, bounds: Bounds) -> Self {
+    pub(crate) fn new(
+        name: ModelName,
+        index: usize,
+        rules: ModelRules,
+        handler: Option<Arc<dyn Handler>>,
+        turns: Arc<Turns>,
+    ) -> Self {
         let events = Method::ALL.map(|method| format!("{name}:{}", method.name()).into());
         Self {
             name,
             events,
             index,
-            bounds,
+            rules,
+            handler,
+            turns,
             framings: AtomicU8::new(0),
+            placed: AtomicBool::new(false),
             delivery: Mutex::default(),
-            writes: Mutex::default(),
         }
     }
 
@@ -101,23 +92,37 @@ impl Model {
         &self.events[method as usize]
     }
 
+    /// What a commit does to it.
+    pub(crate) fn part(&self, operations: Few<Operation>) -> Part {
+        Part { model: self.name.clone(), bounds: self.rules.bounds, operations }
+    }
+
+    /// Where a run of its changes comes from.
+    pub(crate) fn source(&self, epoch: Epoch) -> Source {
+        // Readers are told how many records there may be, not how old they are.
+        let evictions = self.rules.push_evictions || self.rules.bounds.max_age.is_some();
+        Source { model: self.name.clone(), epoch, evictions }
+    }
+
     fn delivery(&self) -> MutexGuard<'_, Delivery> {
         self.delivery.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn writes(&self) -> MutexGuard<'_, Writes> {
-        self.writes.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Whether it is known where delivery begins.
     pub(crate) fn is_placed(&self) -> bool {
-        self.delivery().sequencer.is_some()
+        self.placed.load(Ordering::Acquire)
     }
 
     /// Delivery begins after `position`, unless it has begun.
     pub(crate) fn place(&self, position: Position) {
         let begin = || Sequencer::new(position.epoch, position.revision);
         self.delivery().sequencer.get_or_insert_with(begin);
+        self.placed.store(true, Ordering::Release);
+    }
+
+    /// The history that is delivered.
+    pub(crate) fn epoch(&self) -> Epoch {
+        self.delivery().sequencer.as_ref().expect("a model that is listened to is placed").epoch()
     }
 
     /// One listener more (or less, `listening` false) of this framing on this worker. Answers the last revision that the
@@ -141,29 +146,33 @@ impl Model {
         Framings(self.framings.load(Ordering::Acquire))
     }
 
-    /// The one door by which changes reach listeners: in order, to every worker that has some. An outcome goes out right
-    /// behind its own changes. `here` is the worker that calls, if it is one; it need not be woken.
+    /// The one door by which changes reach listeners: in order, to every worker that has some. What was settled goes out
+    /// right behind its own changes. `here` is the worker that calls, if it is one; it need not be woken.
     pub(crate) fn deliver(
         self: &Arc<Self>,
         inboxes: &[Inbox],
         here: Option<usize>,
         epoch: Epoch,
-        chunk: Option<Arc<Chunk>>,
-        outcome: Option<(ReplyTo, Committed)>,
+        run: Option<Stretch>,
+        settled: Option<(Revision, Settled)>,
     ) -> Offered {
         let mut delivery = self.delivery();
         let Delivery { sequencer, interest, waiting, catching_up } = &mut *delivery;
         let sequencer = sequencer.as_mut().expect("a model is placed before anything is delivered");
         let mut offered = Offered::Done;
-        if let Some(chunk) = chunk {
-            match sequencer.accept(epoch, chunk) {
-                Verdict::Deliver(runs) => {
-                    for (worker, listeners) in interest.iter().enumerate() {
-                        if listeners.iter().any(|count| *count > 0) {
-                            for run in &runs {
-                                inboxes[worker].push(Item::Chunk(self.clone(), run.clone()), here != Some(worker));
-                            }
-                        }
+        if let Some(run) = run {
+            let push = |run: &Stretch| {
+                for (worker, listeners) in interest.iter().enumerate() {
+                    if listeners.iter().any(|count| *count > 0) {
+                        inboxes[worker].push(Item::Changes(self.clone(), run.clone()), here != Some(worker));
+                    }
+                }
+            };
+            match sequencer.accept(epoch, run) {
+                Verdict::Deliver(run) => {
+                    push(&run);
+                    while let Some(run) = sequencer.next() {
+                        push(&run);
                     }
                 }
                 Verdict::Old => {}
@@ -174,23 +183,35 @@ impl Model {
                 }
             }
         }
-        let reply = |reply_to: ReplyTo, committed| {
-            let worker = reply_to.worker;
-            inboxes[worker].push(Item::Outcome(reply_to, Ok(committed)), here != Some(worker));
-        };
         let released = sequencer.released();
+        let mut ready = Few::new();
         if !waiting.is_empty() {
-            let (ready, later) = std::mem::take(waiting).into_iter().partition(|(revision, ..)| *revision <= released);
+            let (released, later) =
+                std::mem::take(waiting).into_iter().partition(|(revision, _)| *revision <= released);
             *waiting = later;
-            let ready: Vec<(Revision, ReplyTo, Committed)> = ready;
-            ready.into_iter().for_each(|(_, reply_to, committed)| reply(reply_to, committed));
+            let released: Vec<(Revision, Settled)> = released;
+            ready.extend(released.into_iter().map(|(_, settled)| settled));
         }
-        if let Some((reply_to, committed)) = outcome {
-            if committed.position.revision <= released {
-                reply(reply_to, committed);
+        if let Some((revision, settled)) = settled {
+            // Outcomes keep their order, whatever each of them waits for.
+            let revision = waiting.last().map_or(revision, |(last, _)| revision.max(*last));
+            if revision <= released {
+                ready.push(settled);
             } else {
-                waiting.push((committed.position.revision, reply_to, committed));
+                waiting.push((revision, settled));
             }
+        }
+        let mut elsewhere: Few<Settled> = Few::new();
+        for settled in ready {
+            match settled.behind.is_empty() {
+                true => hand_out(inboxes, here, settled),
+                false => elsewhere.push(settled),
+            }
+        }
+        drop(delivery);
+        for mut settled in elsewhere {
+            let (model, revision) = settled.behind.pop().expect("it was not empty");
+            model.deliver(inboxes, here, epoch, None, Some((revision, settled)));
         }
         offered
     }
@@ -211,22 +232,9 @@ impl Model {
             sequencer.forget_early();
         }
     }
+}
 
-    /// Take a write in. `Some` makes the caller the one who commits, these and whatever [`Self::next_writes`] gives.
-    pub(crate) fn begin_write(&self, write: Write) -> Option<Write> {
-        let mut writes = self.writes();
-        if writes.busy {
-            writes.waiting.push(write);
-            return None;
-        }
-        writes.busy = true;
-        Some(write)
-    }
-
-    /// All writes that wait now, for the one who commits; with none, the turn has ended.
-    pub(crate) fn next_writes(&self) -> (Vec<Commit>, Vec<Completion>) {
-        let mut writes = self.writes();
-        writes.busy = !writes.waiting.is_empty();
-        std::mem::take(&mut writes.waiting).into_iter().map(|write| (write.commit, write.completion)).unzip()
-    }
+fn hand_out(inboxes: &[Inbox], here: Option<usize>, settled: Settled) {
+    let worker = settled.to.worker;
+    inboxes[worker].push(Item::Outcome(settled.to, settled.outcome), here != Some(worker));
 }

@@ -48,13 +48,17 @@ impl Outbox {
         self.shared
     }
 
-    /// Let go of all that was not begun to be written. What was begun stays, so that framing is kept.
-    pub(crate) fn cut(&mut self) {
-        self.own = Vec::new();
-        self.queue.truncate(1);
-        let front = self.queue.front();
-        self.queued = front.map_or(0, |piece| piece.bytes.len());
-        self.shared = front.map_or(0, |piece| if piece.shared { piece.bytes.len() } else { 0 });
+    /// Let go of what was pushed and not begun to be written. What was begun stays, so that framing is kept, and what the
+    /// connection alone gets stays in its order.
+    pub(crate) fn let_go(&mut self) {
+        self.settle();
+        let mut first = true;
+        self.queue.retain(|piece| std::mem::take(&mut first) || !piece.shared);
+        let bytes = |is_counted: fn(&Piece) -> bool| {
+            self.queue.iter().filter(|piece| is_counted(piece)).map(|piece| piece.bytes.len()).sum()
+        };
+        self.queued = bytes(|_| true);
+        self.shared = bytes(|piece| piece.shared);
     }
 
     /// Queue bytes that others get too.
@@ -150,6 +154,26 @@ mod tests {
             while outbox.write(&mut sink) == Written::Some {}
             assert_eq!((out.as_slice(), outbox.len()), (&b"abcdefgh"[..], 0), "step {step}");
         }
+    }
+
+    #[test]
+    fn what_was_pushed_is_let_go_of_and_replies_are_not() {
+        let mut outbox = Outbox::default();
+        outbox.push(Bytes::from_static(b"begun"));
+        outbox.push(Bytes::from_static(b"pushed"));
+        outbox.own().extend_from_slice(b"reply1");
+        outbox.push(Bytes::from_static(b"pushed too"));
+        outbox.own().extend_from_slice(b"reply2");
+        assert_eq!(outbox.write(|_| Err(ErrorKind::WouldBlock.into())), Written::Some);
+        outbox.advance(2);
+        outbox.let_go();
+        assert_eq!((outbox.len(), outbox.shared()), (15, 3));
+        let mut out = Vec::new();
+        let all = outbox.write(|slices| {
+            slices.iter().for_each(|slice| out.extend_from_slice(slice));
+            Ok(slices.iter().map(|slice| slice.len()).sum())
+        });
+        assert_eq!((all, out.as_slice()), (Written::All, &b"gunreply1reply2"[..]));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::{
     Broker, Inner,
-    chunk::Chunk,
+    chunk::Stretch,
     model::{Model, Offered},
 };
 use crate::bus::{Publication, Receiver};
@@ -19,8 +19,10 @@ impl Receiver for Inner {
         if !model.is_placed() {
             return;
         }
-        let chunk = Chunk::encode(&model.name, publication.epoch, &publication.changes, model.framings());
-        let offered = model.deliver(&self.inboxes, None, publication.epoch, Some(Arc::new(chunk)), None);
+        let epoch = publication.epoch;
+        let changes = publication.changes.iter().cloned().collect();
+        let stretch = Stretch::encode(|| model.source(epoch), changes, model.framings());
+        let offered = model.deliver(&self.inboxes, None, epoch, Some(stretch), None);
         if offered == Offered::CatchUp
             && let Some(broker) = self.this.upgrade().map(Broker)
         {
@@ -49,8 +51,8 @@ pub(super) fn spawn_catch_up(broker: Broker, model: Arc<Model>) {
                 Ok(position) if !page.is_empty() => position.epoch,
                 _ => return model.give_up(),
             };
-            let chunk = Chunk::encode(&model.name, epoch, &page, model.framings());
-            model.deliver(&broker.0.inboxes, None, epoch, Some(Arc::new(chunk)), None);
+            let stretch = Stretch::encode(|| model.source(epoch), page.into(), model.framings());
+            model.deliver(&broker.0.inboxes, None, epoch, Some(stretch), None);
         }
     });
 }

@@ -28,8 +28,8 @@ pub(crate) struct Sequencer<R> {
 /// What to do with what came in.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Verdict<R> {
-    /// Deliver these, in this order.
-    Deliver(Vec<R>),
+    /// Deliver it, and then what [`Sequencer::next`] gives.
+    Deliver(R),
     /// It was delivered before.
     Old,
     /// Something before it is missing: read the log.
@@ -40,6 +40,11 @@ impl<R: Run> Sequencer<R> {
     /// Begin after `released`.
     pub(crate) fn new(epoch: Epoch, released: Revision) -> Self {
         Self { epoch, released, early: BTreeMap::new() }
+    }
+
+    /// The history it is of.
+    pub(crate) fn epoch(&self) -> Epoch {
+        self.epoch
     }
 
     /// The last revision that went out.
@@ -72,19 +77,22 @@ impl<R: Run> Sequencer<R> {
             return Verdict::Gap;
         }
         self.released = run.last();
-        let mut runs = Vec::with_capacity(1 + self.early.len());
-        runs.push(run);
+        Verdict::Deliver(run)
+    }
+
+    /// What waited for what was delivered just now.
+    pub(crate) fn next(&mut self) -> Option<R> {
         while let Some(next) = self.early.first_entry() {
             if *next.key() > self.released.next() {
-                break;
+                return None;
             }
             let run = next.remove();
             if run.first() == self.released.next() {
                 self.released = run.last();
-                runs.push(run);
+                return Some(run);
             }
         }
-        Verdict::Deliver(runs)
+        None
     }
 }
 
@@ -110,23 +118,32 @@ mod tests {
         Sequencer::new(EPOCH, Revision(0))
     }
 
+    /// What comes out when a run goes in; none where that is a gap.
+    fn accept(s: &mut Sequencer<R>, run: R) -> Option<Vec<R>> {
+        match s.accept(EPOCH, run) {
+            Verdict::Deliver(first) => Some(std::iter::once(first).chain(std::iter::from_fn(|| s.next())).collect()),
+            Verdict::Old => Some(Vec::new()),
+            Verdict::Gap => None,
+        }
+    }
+
     #[test]
     fn in_line_goes_through_and_repeats_do_not() {
         let mut s = sequencer();
-        assert_eq!(s.accept(EPOCH, R(1, 3)), Verdict::Deliver(vec![R(1, 3)]));
-        assert_eq!(s.accept(EPOCH, R(1, 3)), Verdict::Old);
-        assert_eq!(s.accept(EPOCH, R(2, 2)), Verdict::Old);
-        assert_eq!(s.accept(EPOCH, R(4, 4)), Verdict::Deliver(vec![R(4, 4)]));
+        assert_eq!(accept(&mut s, R(1, 3)), Some(vec![R(1, 3)]));
+        assert_eq!(accept(&mut s, R(1, 3)), Some(vec![]));
+        assert_eq!(accept(&mut s, R(2, 2)), Some(vec![]));
+        assert_eq!(accept(&mut s, R(4, 4)), Some(vec![R(4, 4)]));
     }
 
     #[test]
     fn what_is_early_waits_for_the_gap_to_close() {
         let mut s = sequencer();
         for early in [R(5, 5), R(2, 3), R(6, 6), R(2, 3)] {
-            assert_eq!(s.accept(EPOCH, early), Verdict::Gap);
+            assert_eq!(accept(&mut s, early), None);
         }
-        assert_eq!(s.accept(EPOCH, R(1, 1)), Verdict::Deliver(vec![R(1, 1), R(2, 3)]));
-        assert_eq!(s.accept(EPOCH, R(4, 4)), Verdict::Deliver(vec![R(4, 4), R(5, 5), R(6, 6)]));
+        assert_eq!(accept(&mut s, R(1, 1)), Some(vec![R(1, 1), R(2, 3)]));
+        assert_eq!(accept(&mut s, R(4, 4)), Some(vec![R(4, 4), R(5, 5), R(6, 6)]));
     }
 
     #[test]
@@ -153,15 +170,11 @@ mod tests {
             let (mut s, mut out) = (sequencer(), Vec::new());
             for _ in 0..60 {
                 let at = next(20);
-                if let Verdict::Deliver(runs) = s.accept(EPOCH, log[usize::try_from(at).unwrap()]) {
-                    out.extend(runs);
-                }
+                out.extend(accept(&mut s, log[usize::try_from(at).unwrap()]).into_iter().flatten());
             }
             // What was lost comes from the log.
             for run in &log {
-                if let Verdict::Deliver(runs) = s.accept(EPOCH, *run) {
-                    out.extend(runs);
-                }
+                out.extend(accept(&mut s, *run).into_iter().flatten());
             }
             assert_eq!(out, log, "seed {seed}");
         }

@@ -47,7 +47,7 @@ impl Bus for Local {
 mod tests {
     use super::*;
     use crate::store::{Change, ChangeKind};
-    use backsync_protocol::{Attributes, Epoch, ModelName, Record, RecordId, Revision};
+    use backsync_protocol::{Epoch, ModelName, Record, Revision};
     use std::{num::NonZeroU64, sync::Arc};
 
     #[derive(Default)]
@@ -64,8 +64,8 @@ mod tests {
         let nodes: Vec<Arc<Heard>> = (0..3).map(|_| Arc::default()).collect();
         let attach = |node: &Arc<Heard>| bus.attach(Arc::downgrade(node) as Weak<dyn Receiver>);
         let origins: Vec<Origin> = nodes.iter().map(attach).collect();
-        let record = Record::new(RecordId::parse("a").unwrap(), &Attributes::default(), Revision(1));
-        let change = Change { revision: Revision(1), kind: ChangeKind::Upsert, record };
+        let record = Record::restore("a", r#"{"id":"a","_rev":1}"#, Revision(1)).unwrap();
+        let change = Change { revision: Revision(1), kind: ChangeKind::Insert, record, before: None };
         let epoch = Epoch(NonZeroU64::MIN);
         let publication = Publication { model: ModelName::parse("M").unwrap(), epoch, changes: [change].into() };
         bus.publish(origins[1], &publication);

@@ -86,7 +86,7 @@ mod tests {
 
     #[test]
     fn every_end_has_its_documented_code() {
-        let refused = ServerError { code: "forbidden".into(), message: "no".into(), retry: false };
+        let refused = ServerError::new("forbidden", "no", false);
         assert_eq!(Failure::from(ClientError::Refused(refused)).number(), 1);
         assert_eq!(Failure::from(ClientError::ConnectionLost).number(), 3);
         assert_eq!(Failure::from(ClientError::Ended(End::Closed)).number(), 3);

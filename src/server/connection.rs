@@ -55,8 +55,17 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// Give a socket that has left HTTP its actor. `early` came behind the request; `head` is the answer to it.
-    pub(super) fn adopt(worker: Rc<Worker>, place: Place, door: Door, io: TcpStream, mut early: Vec<u8>, head: &[u8]) {
+    /// Give a socket that has left HTTP its actor. `early` came behind the request; `head` is the answer to it; `client` is
+    /// who it says it is.
+    pub(super) fn adopt(
+        worker: Rc<Worker>,
+        place: Place,
+        door: Door,
+        io: TcpStream,
+        mut early: Vec<u8>,
+        head: &[u8],
+        client: Option<&str>,
+    ) {
         let (read, write) = io.into_split();
         let mut receiver = (door.receiver)();
         let mut first = head.to_vec();
@@ -68,6 +77,10 @@ impl Connection {
             context.add_stream(Reader { read, socket: socket.clone() });
             let key = worker.hub.borrow_mut().open(door.framing, socket.clone());
             worker.hub.borrow_mut().send(key, &first);
+            let refused = client.and_then(|client| worker.hub.borrow_mut().name_client(key, client).err());
+            if let Some(error) = refused {
+                worker.hub.borrow_mut().session_error(key, None, &error);
+            }
             let (held, backlog) = (Vec::new(), VecDeque::new());
             let mut connection =
                 Self { worker, key, receiver, decoder, held, backlog, socket, ending: false, _place: place };

@@ -9,7 +9,9 @@ use actix_http::{
     ws::{HandshakeError, hash_key, verify_handshake},
 };
 use actix_rt::net::TcpStream;
+use actix_web::web::Query;
 use std::{
+    collections::BTreeMap,
     fmt::Write,
     rc::Rc,
     sync::atomic::{AtomicUsize, Ordering},
@@ -51,7 +53,8 @@ pub(super) async fn upgrade(
             let mut head = b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\nsec-websocket-accept: ".to_vec();
             head.extend_from_slice(&hash_key(key.as_bytes()));
             head.extend_from_slice(b"\r\n\r\n");
-            Connection::adopt(worker, place, door, parts.io, parts.read_buf.to_vec(), &head);
+            let client = client(request.uri().query().unwrap_or_default());
+            Connection::adopt(worker, place, door, parts.io, parts.read_buf.to_vec(), &head, client.as_deref());
         }
         Err(refusal) => {
             let mut io = parts.io;
@@ -64,6 +67,12 @@ pub(super) async fn upgrade(
         }
     }
     Ok(())
+}
+
+/// The client that a URL names: `?client=…`.
+fn client(query: &str) -> Option<String> {
+    let query = Query::<BTreeMap<String, String>>::from_query(query).ok()?;
+    query.into_inner().remove("client")
 }
 
 struct Refusal {

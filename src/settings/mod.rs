@@ -16,6 +16,7 @@ mod log;
 mod models;
 mod nearest;
 mod origin;
+mod presence;
 mod redact;
 mod server;
 mod store;
@@ -32,6 +33,7 @@ pub use load::process_environment;
 pub use log::{LogFormat, LogSettings};
 pub use models::{ModelSettings, ModelsSettings};
 pub use origin::Origin;
+pub use presence::PresenceSettings;
 pub use redact::redact;
 pub use server::ServerSettings;
 pub use store::{StoreSettings, StoreUrl};
@@ -55,6 +57,8 @@ pub struct Settings {
     pub limits: LimitsSettings,
     /// How a silent peer is noticed.
     pub heartbeat: HeartbeatSettings,
+    /// Records that go with the session that wrote them.
+    pub presence: PresenceSettings,
     /// What is logged, and how.
     pub log: LogSettings,
     /// The console in the browser.
@@ -74,8 +78,10 @@ impl Settings {
     }
 
     fn find_problem(&self) -> Result<(), Problem> {
-        let Self { server, store: _, bus: _, limits, heartbeat, log, console: _, models } = self;
+        let Self { server, store, bus: _, limits, heartbeat, presence, log, console: _, models } = self;
         server.check()?;
+        store.check()?;
+        presence.check()?;
         limits.check()?;
         heartbeat.check()?;
         log.check()?;

@@ -1,7 +1,7 @@
 //! `[models.NAME]`: what holds for single models.
 
-use super::error::Problem;
-use backsync_protocol::ModelName;
+use super::error::{Problem, in_range};
+use backsync_protocol::{ConflictPolicy, ModelName};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use std::{collections::BTreeMap, num::NonZeroU32};
 
@@ -13,38 +13,77 @@ use std::{collections::BTreeMap, num::NonZeroU32};
 pub struct ModelsSettings(pub BTreeMap<String, ModelSettings>);
 
 /// What holds for one model.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ModelSettings {
     /// Records the model keeps, the oldest go first; `None`, written 0, is no limit.
     #[serde(serialize_with = "none_as_zero", deserialize_with = "zero_as_none")]
     pub max_records: Option<NonZeroU32>,
+    /// Seconds after its insertion a record goes; 0 is never.
+    pub max_age_s: u64,
+    /// Whether what goes because of these two is pushed as deletions.
+    pub push_evictions: bool,
+    /// What decides where a record is not as a writer knew it, and the write does not say.
+    pub policy: ConflictPolicy,
+    /// Whether a record belongs to the session that wrote it, and goes with it.
+    pub ephemeral: bool,
+    /// Models of one group may be written in one batch; empty is a group of its own.
+    pub group: String,
+    /// Attributes that name records, each as `attribute=Model`.
+    pub references: Vec<String>,
 }
+
+/// Longer than anything is kept: a hundred years in seconds.
+const MAX_AGE: u64 = 100 * 366 * 24 * 3600;
 
 impl Default for ModelsSettings {
     fn default() -> Self {
-        Self(BTreeMap::from([("ServerLog".to_owned(), ModelSettings { max_records: NonZeroU32::new(10_000) })]))
+        Self(BTreeMap::from([(
+            "ServerLog".to_owned(),
+            ModelSettings { max_records: NonZeroU32::new(10_000), ..ModelSettings::default() },
+        )]))
     }
 }
 
 impl ModelsSettings {
     /// What holds for `model`.
     pub fn of(&self, model: &str) -> ModelSettings {
-        self.0.get(model).copied().unwrap_or_default()
+        self.0.get(model).cloned().unwrap_or_default()
     }
 
     pub(super) fn check(&self) -> Result<(), Problem> {
-        match self.0.keys().find(|name| !ModelName::is_valid(name)) {
-            None => Ok(()),
-            Some(name) => Err(Problem::new(
-                &format!("models.{name}"),
-                format!(
-                    "`{name}` is no name of a model, 1 to {} of letters, digits, _ - and . are",
-                    ModelName::MAX_BYTES
-                ),
-            )),
+        for (name, model) in &self.0 {
+            if !ModelName::is_valid(name) {
+                return Err(Problem::new(
+                    &format!("models.{name}"),
+                    format!(
+                        "`{name}` is no name of a model, 1 to {} of letters, digits, _ - and . are",
+                        ModelName::MAX_BYTES
+                    ),
+                ));
+            }
+            in_range(&format!("models.{name}.max_age_s"), model.max_age_s, 0, MAX_AGE)?;
+            if let Some(wrong) = model.references.iter().find(|text| reference(text).is_none()) {
+                let key = format!("models.{name}.references");
+                let message = format!("`{wrong}` is not `attribute=Model`, as in \"spouse=User\"");
+                return Err(Problem::new(&key, message));
+            }
         }
+        Ok(())
     }
+}
+
+impl ModelSettings {
+    /// [`Self::references`] as attributes and the models they lead to.
+    pub fn references(&self) -> impl Iterator<Item = (&str, ModelName)> {
+        self.references.iter().filter_map(|text| reference(text))
+    }
+}
+
+fn reference(text: &str) -> Option<(&str, ModelName)> {
+    let (attribute, model) = text.split_once('=')?;
+    let usable = !attribute.is_empty() && attribute != "id" && !attribute.starts_with('_') && !attribute.contains('.');
+    usable.then(|| Some((attribute, ModelName::parse(model).ok()?))).flatten()
 }
 
 fn none_as_zero<S: Serializer>(records: &Option<NonZeroU32>, to: S) -> Result<S::Ok, S::Error> {

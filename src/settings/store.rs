@@ -1,17 +1,55 @@
 //! `[store]`: where records and their changes are kept.
 
-use super::url::{UrlError, not_here, split};
+use super::{
+    error::{Problem, in_range},
+    url::{UrlError, not_here, split},
+};
 use serde::{Deserialize, Serialize};
 use std::{fmt, path::PathBuf, str::FromStr};
 
 /// Where records and their changes are kept.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct StoreSettings {
     /// Which store, and where it is.
     pub url: StoreUrl,
     /// Bytes the store may take on disk; 0 is no limit.
     pub max_bytes: u64,
+    /// Changes of each model that are kept for those who come back, at the least.
+    pub log_entries: usize,
+    /// Deletions of each model that are remembered beyond the log, at the most so many,
+    pub tombstones: usize,
+    /// and for so many hours.
+    pub tombstone_hours: u64,
+    /// Outcomes of writes by named clients that are remembered, at the most so many,
+    pub outcomes: usize,
+    /// and for so many hours.
+    pub outcome_hours: u64,
+}
+
+impl Default for StoreSettings {
+    fn default() -> Self {
+        Self {
+            url: StoreUrl::default(),
+            max_bytes: 0,
+            log_entries: 10_000,
+            tombstones: 100_000,
+            tombstone_hours: 7 * 24,
+            outcomes: 100_000,
+            outcome_hours: 24,
+        }
+    }
+}
+
+impl StoreSettings {
+    pub(super) fn check(&self) -> Result<(), Problem> {
+        const CENTURY: u64 = 100 * 366 * 24;
+        in_range("store.log_entries", self.log_entries as u64, 1, 1_000_000_000)?;
+        in_range("store.tombstones", self.tombstones as u64, 0, 1_000_000_000)?;
+        in_range("store.tombstone_hours", self.tombstone_hours, 0, CENTURY)?;
+        in_range("store.outcomes", self.outcomes as u64, 1, 1_000_000_000)?;
+        in_range("store.outcome_hours", self.outcome_hours, 1, CENTURY)
+    }
 }
 
 /// A store that this build can open. As text, and so in every layer of the settings, one of [`StoreUrl::FORMS`].

@@ -19,6 +19,7 @@ impl Settings {
 mod tests {
     use super::*;
     use crate::settings::ModelSettings;
+    use backsync_protocol::ConflictPolicy;
     use std::{num::NonZeroU32, path::Path};
 
     fn reload(settings: &Settings) -> Settings {
@@ -37,7 +38,16 @@ mod tests {
         settings.store.url = "sqlite:/tmp/a \"b\"\\c".parse().unwrap();
         settings.log.level = "info,backsync=debug".into();
         settings.models.0.insert("ServerLog".into(), ModelSettings::default());
-        settings.models.0.insert("a.b".into(), ModelSettings { max_records: NonZeroU32::new(5) });
+        let max_records = NonZeroU32::new(5);
+        settings.models.0.insert("a.b".into(), ModelSettings { max_records, ..ModelSettings::default() });
+        let references = vec!["spouse=User".into(), "x\"y=Z".into()];
+        let chat = ModelSettings {
+            policy: ConflictPolicy::LatestWins,
+            ephemeral: true,
+            references,
+            ..ModelSettings::default()
+        };
+        settings.models.0.insert("Chat".into(), chat);
         assert_eq!(reload(&settings), settings);
     }
 }

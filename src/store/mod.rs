@@ -5,6 +5,7 @@
 
 #[cfg(test)]
 mod conformance;
+mod decide;
 mod memory;
 #[cfg(feature = "server")]
 pub mod open;
@@ -13,12 +14,16 @@ mod sqlite;
 pub use memory::Memory;
 pub use sqlite::{Sqlite, SqliteOptions};
 
-use backsync_protocol::{Attributes, ModelName, Position, Record, RecordId, Revision};
+use backsync_protocol::{
+    ConflictPolicy, Filter, ModelName, Position, Record, RecordId, RecordInput, Revision, Side, Sort,
+};
+use smallvec::SmallVec;
 use std::{
     future::Future,
-    num::NonZeroU32,
+    num::{NonZeroU32, NonZeroU64},
     path::PathBuf,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -55,15 +60,41 @@ impl<T> Future for Answer<T> {
     }
 }
 
-/// Changes kept for those who come back, at the least.
-pub const LOG_ENTRIES: usize = 10_000;
+/// Mostly one: kept in place, without an allocation, where it is. For small things: what is in place is moved with its holder.
+pub type Few<T> = SmallVec<[T; 1]>;
+
+/// Milliseconds since 1970, by the clock of whoever asks: a store that works in this process has none of its own.
+pub type Millis = u64;
+
+/// What a store keeps beside the records, for those who come back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retention {
+    /// Changes of each model, at the least.
+    pub log_entries: usize,
+    /// Deletions of each model beyond the log, at the most so many,
+    pub tombstones: usize,
+    /// and not older than this.
+    pub tombstone_age: Millis,
+    /// Outcomes of transactions, counted by the records they changed: at the most so many,
+    pub outcomes: usize,
+    /// and not older than this.
+    pub outcome_age: Millis,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        const DAY: Millis = 24 * 60 * 60 * 1000;
+        Self { log_entries: 10_000, tombstones: 100_000, tombstone_age: 7 * DAY, outcomes: 100_000, outcome_age: DAY }
+    }
+}
 
 /// Records and the log of their changes, by model.
 ///
 /// # Guarantees
 /// - A [`Commit`] is applied whole or not at all, and when its answer is `Ok` it survives whatever the store promises to
 ///   survive.
-/// - Commits of one model take effect in the order of the calls; their changes are numbered in that order.
+/// - Commits that share a model take effect in the order of the calls; each model's changes are numbered in that order.
+/// - A transaction takes effect once: repeated, it is answered with its first outcome, a rejection too.
 /// - A store that never waits gives answers that are [`Answer::Ready`].
 /// - A read sees every commit that was answered before it was asked.
 pub trait Store: Send + Sync + 'static {
@@ -71,10 +102,10 @@ pub trait Store: Send + Sync + 'static {
     ///
     /// # Errors
     /// With an error none of them was applied, but for [`StoreError::Unavailable`], which does not know.
-    fn commit(&self, model: &ModelName, commits: Vec<Commit>, bounds: Bounds) -> Answer<Vec<Committed>>;
+    fn commit(&self, commits: Few<Commit>) -> Answer<Few<Outcome>>;
 
-    /// The selected records as they all are at one position.
-    fn read(&self, model: &ModelName, selection: Selection) -> Answer<Snapshot>;
+    /// The records asked for as they all are at one position, or what became of them since another.
+    fn read(&self, model: &ModelName, read: Read) -> Answer<Snapshot>;
 
     /// The changes after `after`, at most `limit` of them, oldest first; `None` where the log does not reach back so far.
     fn changes(&self, model: &ModelName, after: Revision, limit: usize) -> Answer<Option<Vec<Change>>>;
@@ -82,15 +113,44 @@ pub trait Store: Send + Sync + 'static {
     /// Where the model stands.
     fn position(&self, model: &ModelName) -> Answer<Position>;
 
+    /// All records that belong to a session.
+    fn owned(&self) -> Answer<Vec<Owned>>;
+
     /// Finish what was asked, and let go of files and connections. Later calls answer [`StoreError::Closed`].
     fn close(&self) -> Answer<()>;
 }
 
-/// One atomic step on one model.
+/// One atomic step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Commit {
-    /// In the order in which they take effect.
-    pub operations: Vec<Operation>,
+    /// What is done to each model; no model is named twice.
+    pub parts: Vec<Part>,
+    /// What makes it take effect once.
+    pub transaction: Option<Box<Transaction>>,
+    /// When it happens.
+    pub now: Millis,
+}
+
+/// What a commit does to one model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// The model.
+    pub model: ModelName,
+    /// What the model may grow to.
+    pub bounds: Bounds,
+    /// In the order in which they take effect. Without any, only what is beyond the bounds goes.
+    pub operations: Few<Operation>,
+}
+
+/// Names a write over all its repetitions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Transaction {
+    /// Whose it is.
+    pub client: Arc<str>,
+    /// Which of theirs.
+    pub id: Box<str>,
+    /// A digest of what is asked for: a repetition has the same.
+    pub digest: [u8; 16],
 }
 
 /// A part of a commit.
@@ -98,18 +158,35 @@ pub struct Commit {
 pub enum Operation {
     /// Update or insert.
     Upsert {
-        /// The record.
-        id: RecordId,
         /// What is set.
-        attributes: Attributes,
+        record: RecordInput,
         /// Whether attributes that are not given go.
         replace: bool,
+        /// What else was said about it.
+        terms: Terms,
     },
     /// Remove; nothing happens where there is no such record.
     Delete {
         /// The record.
         id: RecordId,
+        /// What else was said about it.
+        terms: Terms,
     },
+}
+
+/// On which terms a record is written.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Terms {
+    /// What decides where the record is not as the writer knew it.
+    pub policy: ConflictPolicy,
+    /// Whose value a merge takes where both sides changed one; without it, that is a conflict.
+    pub prefer: Option<Side>,
+    /// The record's revision as the writer knew it.
+    pub base: Option<Revision>,
+    /// When it was edited, by the writer's clock.
+    pub last_change: Option<Millis>,
+    /// The session that the record is to belong to; who writes without one makes no claim, and asks for no leave.
+    pub owner: Option<Arc<str>>,
 }
 
 /// What a model may grow to.
@@ -117,17 +194,56 @@ pub enum Operation {
 pub struct Bounds {
     /// Beyond this many records the oldest (by insertion) go, in the commit that exceeds it.
     pub max_records: Option<NonZeroU32>,
+    /// Milliseconds after its insertion a record goes, in the next commit.
+    pub max_age: Option<NonZeroU64>,
 }
 
-/// What became of a commit.
+/// What became of a commit: done, or refused as a whole with nothing changed.
+pub type Outcome = Result<Committed, Box<Rejected>>;
+
+/// What became of each part of a commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Committed {
-    /// For each operation the record after it; none after a deletion.
-    pub records: Vec<Option<Record>>,
-    /// What changed, in order, evictions last. Empty where nothing did.
-    pub changes: Vec<Change>,
+    /// In the order of the parts.
+    pub parts: Vec<Done>,
+}
+
+/// What became of a part.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Done {
+    /// For each operation the record as it left it; none where there is no record then.
+    pub records: Few<Option<Record>>,
+    /// What changed, in order, evictions last. Empty where nothing did, and for a repeated transaction.
+    pub changes: Few<Change>,
     /// Where the model stands after it.
     pub position: Position,
+}
+
+/// Why a commit was refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rejected {
+    /// Which part of the commit,
+    pub part: usize,
+    /// and which operation of it.
+    pub operation: usize,
+    /// Why.
+    pub why: Rejection,
+}
+
+/// Why an operation was refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Rejection {
+    /// The record is not as the writer knew it.
+    Conflict {
+        /// As it is; none where it was deleted.
+        record: Option<Record>,
+        /// The attributes that both sides changed, where the policy looks at them.
+        properties: Vec<String>,
+    },
+    /// The record belongs to another session.
+    NotOwner,
+    /// The transaction's name was used for something else.
+    TransactionReused,
 }
 
 /// An entry of the log.
@@ -137,37 +253,74 @@ pub struct Change {
     pub revision: Revision,
     /// What happened.
     pub kind: ChangeKind,
-    /// The record after an upsert, and as it last was at a deletion.
+    /// The record after an insertion or update, and as it last was at a deletion.
     pub record: Record,
+    /// The record before an update. Only the outcome of a commit has it, not what is read from the log.
+    pub before: Option<Record>,
 }
 
 /// What happened to a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChangeKind {
-    /// It was inserted or updated.
-    Upsert,
+    /// It is new.
+    Insert,
+    /// It is another.
+    Update,
     /// Somebody deleted it.
     Delete,
-    /// It went because the model was full.
+    /// It went because the model was full, or it was too old.
     Evict,
 }
 
+/// What to read.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Read {
+    /// Which records,
+    pub selection: Selection,
+    /// and of these only the ones that match.
+    pub filter: Option<Filter>,
+    /// In which order; without it, that of the selection.
+    pub sort: Option<Sort>,
+    /// So many are left out at the beginning.
+    pub skip: usize,
+    /// No more than so many.
+    pub limit: Option<usize>,
+    /// Only what became of them after this position; it goes with a selection and a filter, not with order and limits.
+    pub since: Option<Position>,
+}
+
 /// Which records to read.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Selection {
     /// All, in the order of their insertion.
+    #[default]
     All,
-    /// Those of these ids that exist, in the order of the ids.
+    /// Those of these ids that exist, in the order of the ids (after a position: of their insertion).
     Ids(Vec<RecordId>),
 }
 
 /// Records at one position.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Snapshot {
-    /// The records.
+    /// The records; after a position, those that were inserted or changed since and match, in the order of their insertion.
     pub records: Vec<Record>,
-    /// The position at which they are so.
+    /// After a position: what was deleted since, or changed and does not match.
+    pub deleted: Vec<RecordId>,
+    /// The position asked about is not of this history, or too long ago: this is everything.
+    pub reset: bool,
+    /// The position at which the records are so.
     pub position: Position,
+}
+
+/// A record that goes with its session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Owned {
+    /// The model.
+    pub model: ModelName,
+    /// The record.
+    pub id: RecordId,
+    /// The session.
+    pub owner: Arc<str>,
 }
 
 /// Why a store did not do what it was asked.

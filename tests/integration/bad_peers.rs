@@ -6,7 +6,7 @@ use crate::{
     wire::{CLOSE, PING, TEXT, Wire, frame},
 };
 use serde_json::{Value, json};
-use std::{thread, time::Instant};
+use std::{collections::BTreeMap, thread, time::Instant};
 
 #[test]
 fn who_answers_no_ping_is_dropped_and_who_does_stays() {
@@ -38,47 +38,79 @@ fn who_answers_no_ping_is_dropped_and_who_does_stays() {
     assert_eq!(listener.join().unwrap(), "x");
 }
 
-/// What a reader that was too slow finds when it reads at last: pushes without a hole, then the end with its reason.
-fn read_to_the_end(slow: &mut Wire) -> u64 {
-    let mut reached = 0;
-    loop {
-        let message = slow.message();
-        if message["event"] == "$session:close" {
-            assert_eq!(
-                (&message["data"]["code"], &message["data"]["reconnect"]),
-                (&json!("slow_consumer"), &json!(true))
-            );
-            let (code, reason) = slow.closed();
-            assert_eq!(code, 1013);
-            assert!(reason.contains("too slowly"), "{reason}");
-            return reached;
-        }
-        assert_eq!(revision(&message), reached + 1, "no push is left out before the end");
-        reached += 1;
+/// Write far more than the buffers of the system take to a model that nobody but `listener` reads meanwhile. The listener
+/// keeps up, as the bound is a small one for it too.
+fn overrun(server: &Server, changes: u64) {
+    let mut listener = Client::connect(server);
+    listener.must("Kept:subscribe", json!(null));
+    let mut writer = Client::connect(server);
+    for n in 1..=changes {
+        writer.must("Kept:upsert", json!({"id": format!("r{}", n % 3), "n": n, "text": "y".repeat(24 << 10)}));
+        assert_eq!(revision(&listener.receive()), n);
     }
 }
 
+const CHANGES: u64 = 1500;
+
 #[test]
-fn who_never_reads_is_closed_and_the_others_miss_nothing() {
-    const CHANGES: u64 = 1500;
+fn who_stalls_is_told_in_short_what_it_missed_and_the_others_miss_nothing() {
     for setup in [Setup::memory(), Setup::sqlite()] {
-        // Heartbeats that are far away: they would cut off the last words of one who is closed already.
         let setup = setup.set("heartbeat.interval_s", 600).set("heartbeat.timeout_s", 1200);
         let server = Server::start(setup.set("limits.queue_bytes", 64 << 10));
         let mut slow = Wire::upgraded(&server);
         slow.write(&frame(TEXT, br#"{"id":1,"event":"Kept:subscribe"}"#));
         assert_eq!(slow.message()["id"], 1);
-        let mut listener = Client::connect(&server);
-        listener.must("Kept:subscribe", json!(null));
-        // Far more than the buffers of the system take. The listener keeps up, as the bound is a small one for it too.
-        let mut writer = Client::connect(&server);
-        for n in 1..=CHANGES {
-            writer.must("Kept:upsert", json!({"id": "x", "n": n, "text": "y".repeat(24 << 10)}));
-            assert_eq!(revision(&listener.receive()), n);
+        overrun(&server, CHANGES);
+        let (mut view, mut reached, mut pushes) = (BTreeMap::new(), 0, 0);
+        while reached < CHANGES {
+            let push = slow.message();
+            assert_eq!(push["event"], "Kept:upsert");
+            if push.get("position").is_some() {
+                assert!(revision(&push) > reached, "positions rise");
+                reached = revision(&push);
+            }
+            pushes += 1;
+            view.insert(push["data"]["id"].as_str().unwrap().to_owned(), push["data"].clone());
         }
-        let reached = read_to_the_end(&mut slow);
-        assert!(reached < CHANGES, "the server kept {reached} pushes for one that never reads");
+        assert!(pushes < CHANGES, "the server kept {pushes} pushes for one that did not read");
+        // From here on it is as before.
+        let mut writer = Client::connect(&server);
+        writer.must("Kept:delete", json!({"id": "r0"}));
+        let push = slow.message();
+        assert_eq!((&push["event"], revision(&push)), (&json!("Kept:delete"), CHANGES + 1));
+        view.remove("r0");
+        let stored = Client::connect(&server).must("Kept:read", json!(null));
+        let mut seen: Vec<Value> = view.into_values().collect();
+        seen.sort_by_key(|record| record["id"] != stored[0]["id"]);
+        assert_eq!(Value::from(seen), stored, "at rest it knows what the store has");
     }
+}
+
+#[test]
+fn who_never_reads_is_let_go() {
+    let setup = Setup::memory().set("heartbeat.interval_s", 1).set("heartbeat.timeout_s", 600);
+    let server = Server::start(setup.set("limits.queue_bytes", 64 << 10));
+    let mut slow = Wire::upgraded(&server);
+    slow.write(&frame(TEXT, br#"{"id":1,"event":"Kept:subscribe"}"#));
+    assert_eq!(slow.message()["id"], 1);
+    overrun(&server, CHANGES);
+    // Another one's heartbeats tell that time has passed.
+    let mut watch = Wire::upgraded(&server);
+    for _ in 0..4 {
+        assert_eq!(watch.frame().expect("it is open").opcode, PING);
+    }
+    // What is read at last is what was on its way: without a hole, and not to the end.
+    let mut reached = 0;
+    while let Some(frame) = slow.beyond_heartbeats().filter(|frame| frame.opcode == TEXT) {
+        let message: Value = serde_json::from_slice(&frame.payload).unwrap();
+        if message["event"] == "$session:close" {
+            assert_eq!(message["data"]["code"], "slow_consumer");
+            break;
+        }
+        assert_eq!(revision(&message), reached + 1, "no push is left out before the end");
+        reached += 1;
+    }
+    assert!(reached < CHANGES, "the server kept {reached} pushes for one that never reads");
 }
 
 #[test]

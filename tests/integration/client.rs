@@ -66,15 +66,24 @@ impl Client {
     }
 
     pub(crate) fn through(door: Door, address: SocketAddr) -> Self {
-        Self::try_through(door, address).unwrap_or_else(|cause| panic!("no connection at {}: {cause}", door.path()))
+        Self::with_query(door, address, "")
+    }
+
+    /// Through a door with something behind its path, such as `?client=me`.
+    pub(crate) fn with_query(door: Door, address: SocketAddr, query: &str) -> Self {
+        Self::open(door, address, query).unwrap_or_else(|cause| panic!("no connection at {}: {cause}", door.path()))
     }
 
     pub(crate) fn try_through(door: Door, address: SocketAddr) -> Result<Self, String> {
+        Self::open(door, address, "")
+    }
+
+    fn open(door: Door, address: SocketAddr, query: &str) -> Result<Self, String> {
         let stream = TcpStream::connect(address).map_err(|cause| cause.to_string())?;
         stream.set_nodelay(true).unwrap();
         stream.set_read_timeout(Some(HUNG)).unwrap();
         stream.set_write_timeout(Some(HUNG)).unwrap();
-        let url = format!("ws://{address}{}", door.path());
+        let url = format!("ws://{address}{}{query}", door.path());
         let (socket, _) = tungstenite::client(url, stream).map_err(|cause| cause.to_string())?;
         let mut client = Self { door, socket, queue: VecDeque::new(), next_id: 1 };
         if door.is_sockjs() {

@@ -65,7 +65,7 @@ fn data_of_another_version_is_left_as_it_is() {
     let before = fs::read(&database).unwrap();
     let (code, stderr) = failure(&mut setup.command());
     assert_eq!(code, Some(1), "{stderr}");
-    says(&stderr, &["format 7", "format 1", "backsync.db"]);
+    says(&stderr, &["format 7", "format 2", "backsync.db"]);
     assert_eq!(fs::read(&database).unwrap(), before);
 }
 

@@ -18,6 +18,9 @@ mod wire;
 /// Random numbers that are the same in every run.
 mod random;
 
+/// A way to the server that can be cut.
+mod proxy;
+
 // ---- what the protocol promises ----
 
 /// Replays `protocol/transcripts/*.jsonl` over every door and every store.
@@ -53,6 +56,12 @@ mod shutdown;
 
 /// Killed in the middle of work: what was acknowledged is there, and nothing is there twice.
 mod killed;
+
+/// Killed twenty times under writers, listeners and people who are present; and when who is present goes.
+mod rounds;
+
+/// Connections that break under the Rust client and the command line: nothing is missed, and each write takes effect once.
+mod resume;
 
 // ---- how it is built ----
 

@@ -82,13 +82,11 @@ impl Wire {
         Answer { status, head, body: String::from_utf8(body).unwrap() }
     }
 
-    /// The next frame; none at the end of the stream.
+    /// The next frame; none at the end of the stream, which may cut one.
     pub(crate) fn frame(&mut self) -> Option<Frame> {
         let mut head = [0; 2];
-        match self.stream.read_exact(&mut head) {
-            Ok(()) => {}
-            Err(cause) if matches!(cause.kind(), ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset) => return None,
-            Err(cause) => panic!("nothing came: {cause}"),
+        if !self.fill(&mut head) {
+            return None;
         }
         assert_eq!(head[0] & 0xf0, 0x80, "the server neither fragments nor sets reserved bits");
         assert_eq!(head[1] & 0x80, 0, "the server does not mask");
@@ -98,8 +96,15 @@ impl Wire {
             short => u64::from(short),
         };
         let mut payload = vec![0; usize::try_from(length).unwrap()];
-        self.stream.read_exact(&mut payload).unwrap();
-        Some(Frame { opcode: head[0] & 0x0f, payload })
+        self.fill(&mut payload).then_some(Frame { opcode: head[0] & 0x0f, payload })
+    }
+
+    fn fill(&mut self, bytes: &mut [u8]) -> bool {
+        match self.stream.read_exact(bytes) {
+            Ok(()) => true,
+            Err(cause) if matches!(cause.kind(), ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset) => false,
+            Err(cause) => panic!("nothing came: {cause}"),
+        }
     }
 
     pub(crate) fn byte(&mut self) -> u8 {

@@ -1,6 +1,6 @@
 //! Where a server is: a full WebSocket address from what a person types.
 
-use crate::error::ConnectError;
+use crate::{error::ConnectError, naming::in_query};
 use std::fmt;
 use tokio_tungstenite::tungstenite::http::Uri;
 
@@ -46,6 +46,20 @@ impl ServerUrl {
         }
     }
 
+    /// The client that its query names, as it stands there.
+    pub fn client(&self) -> Option<&str> {
+        let query = self.0.split_once('?')?.1.split('#').next()?;
+        query.split('&').find_map(|pair| pair.strip_prefix("client="))
+    }
+
+    /// The same address, naming a client in its query.
+    #[must_use]
+    pub(crate) fn with_client(&self, name: &str) -> Self {
+        let address = self.0.split('#').next().unwrap_or_default();
+        let joint = if address.contains('?') { '&' } else { '?' };
+        Self(format!("{address}{joint}client={}", in_query(name)))
+    }
+
     /// The whole address.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -77,6 +91,14 @@ mod tests {
         ] {
             assert_eq!(ServerUrl::parse(typed).unwrap().as_str(), url, "{typed}");
         }
+    }
+
+    #[test]
+    fn a_client_is_named_in_the_query() {
+        let url = |typed| ServerUrl::parse(typed).unwrap();
+        assert_eq!((url("h").client(), url("h?a=b&client=x#y").client()), (None, Some("x")));
+        assert_eq!(url("h").with_client("a b").as_str(), "ws://h:9000/ws?client=a%20b");
+        assert_eq!(url("h?z=1#y").with_client("c").as_str(), "ws://h:9000/ws?z=1&client=c");
     }
 
     #[test]

@@ -28,9 +28,10 @@ impl Backoff {
         wait
     }
 
-    /// Begin again with short waits: the server was there.
-    pub(crate) fn reset(&mut self) {
-        if self.attempt > 0 {
+    /// A connection is over that lasted so long. Waits are short again where it has held, which is as long as the longest
+    /// wait: a server that takes connections and drops them at once is not to be hurried.
+    pub(crate) fn lasted(&mut self, time: Duration) {
+        if time >= self.max {
             *self = Self::new(self.base, self.max);
         }
     }
@@ -54,6 +55,16 @@ mod tests {
         assert_eq!(longest(7), max);
         assert_eq!(longest(u32::MAX), max);
         assert_eq!(wait(base, max, 9, 0), Duration::ZERO);
+    }
+
+    #[test]
+    fn waits_are_short_again_only_after_a_connection_has_held() {
+        let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(10));
+        let _five_failed = [(); 5].map(|()| backoff.next());
+        backoff.lasted(Duration::from_secs(9));
+        assert_eq!(backoff.attempt, 5);
+        backoff.lasted(Duration::from_secs(10));
+        assert_eq!(backoff.attempt, 0);
     }
 
     #[test]

@@ -1,30 +1,30 @@
-//! The handle: what a program calls.
+//! The handle: what a program calls. Reads and listening are here, writes in `write.rs`.
 
 use crate::{
     address::ServerUrl,
+    batch::Batch,
+    collection::CollectionBuilder,
     connection::{Command, Connection},
     error::{ClientError, ConnectError, End},
-    ledger::Answer,
-    listeners::Mode,
-    message::Unnumbered,
+    ledger::Ledger,
+    listen::{Listen, Mode},
+    message::Unnamed,
+    naming::RequestIds,
     options::{ClientOptions, Initial, RequestOptions, Retry},
+    reply::{PendingReply, Reply, ended},
     socket,
     subscription::Subscription,
 };
-use serde::{Serialize, de::DeserializeOwned};
+use serde::Serialize;
 use serde_json::{json, value::RawValue};
-use std::{
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
-};
+use std::sync::Arc;
 use tokio::{
     sync::{Semaphore, mpsc, oneshot, watch},
     task::JoinHandle,
 };
 
-/// A connection to a server that mends itself. Clones share it; when the last clone and the last [`Subscription`] are
-/// gone it ends. [`Self::close`] ends it with a proper goodbye.
+/// A connection to a server that mends itself. Clones share it; when the last clone and the last [`Subscription`] and
+/// [`Collection`](crate::Collection) are gone it ends. [`Self::close`] ends it when everything is answered.
 #[derive(Debug, Clone)]
 pub struct Client {
     shared: Arc<Shared>,
@@ -38,6 +38,7 @@ struct Shared {
     task: JoinHandle<()>,
     event_buffer: usize,
     retry: Retry,
+    name: Option<String>,
 }
 
 impl Drop for Shared {
@@ -61,59 +62,25 @@ pub enum Status {
     Ended(End),
 }
 
-/// What the server answered.
-#[derive(Debug, Clone)]
-pub struct Reply {
-    /// The result: what it is depends on the method.
-    pub data: Box<RawValue>,
-    /// Where the model stands; opaque.
-    pub position: Option<String>,
-}
-
-impl Reply {
-    /// The result as a value of `T`.
-    ///
-    /// # Errors
-    /// [`ClientError::Decode`] where it is of another shape.
-    pub fn parse<T: DeserializeOwned>(&self) -> Result<T, ClientError> {
-        serde_json::from_str(self.data.get()).map_err(ClientError::Decode)
-    }
-}
-
-/// A request that is on its way: a future of its reply. Dropping it gives the request up: it is not repeated after a
-/// lost connection, and not sent if it was not yet; if it was, it may have taken effect.
-#[derive(Debug)]
-#[must_use = "a request whose reply nobody awaits is given up"]
-pub struct PendingReply {
-    answer: oneshot::Receiver<Answer>,
-    status: watch::Receiver<Status>,
-}
-
-impl Future for PendingReply {
-    type Output = Answer;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Answer> {
-        Pin::new(&mut self.answer).poll(cx).map(|answer| answer.unwrap_or_else(|_| Err(ended(&self.status))))
-    }
-}
-
-fn ended(status: &watch::Receiver<Status>) -> ClientError {
-    match &*status.borrow() {
-        Status::Ended(end) => ClientError::Ended(end.clone()),
-        Status::Connecting { .. } | Status::Connected => ClientError::Ended(End::Closed),
-    }
-}
-
 impl Client {
     /// Connect to `url`, completed as [`ServerUrl::parse`] says. With [`Initial::KeepTrying`] this returns at once, and
-    /// requests wait for the connection.
+    /// requests wait for the connection. A `client` in the query of the URL goes before [`ClientOptions::name`].
     ///
     /// Must be called within a tokio runtime; the connection's task runs there.
     ///
     /// # Errors
-    /// A wrong address; with [`Initial::FailFast`] also whatever the first attempt ended in.
+    /// A wrong address or name; with [`Initial::FailFast`] also whatever the first attempt ended in.
     pub async fn connect(url: &str, options: ClientOptions) -> Result<Self, ConnectError> {
         let url = ServerUrl::parse(url)?;
+        let given = url.client().map(str::to_owned);
+        let (url, name, ids) = match (given, options.name.choose()?) {
+            (Some(given), _) => (url, Some(given), RequestIds::prefixed()),
+            (None, None) => (url, None, RequestIds::plain()),
+            (None, Some(name)) if options.name == Default::default() => {
+                (url.with_client(&name), Some(name), RequestIds::plain())
+            }
+            (None, Some(name)) => (url.with_client(&name), Some(name), RequestIds::prefixed()),
+        };
         let first = match options.initial {
             Initial::FailFast => Some(socket::open(&url, &options).await?),
             Initial::KeepTrying => None,
@@ -123,8 +90,13 @@ impl Client {
         let (report, status) = watch::channel(Status::Connecting { failed: 0 });
         let (event_buffer, retry) = (options.event_buffer.max(1), options.retry);
         let room = Arc::new(Semaphore::new(options.max_outstanding.max(1)));
-        let task = tokio::spawn(Connection::new(url, options, inbox, report).run(first));
-        Ok(Self { shared: Arc::new(Shared { commands, room, status, task, event_buffer, retry }) })
+        let task = tokio::spawn(Connection::new(url, options, Ledger::new(ids), inbox, report).run(first));
+        Ok(Self { shared: Arc::new(Shared { commands, room, status, task, event_buffer, retry, name }) })
+    }
+
+    /// What this client is called on the server; see [`ClientOptions::name`].
+    pub fn name(&self) -> Option<&str> {
+        self.shared.name.as_deref()
     }
 
     /// How the connection is, and a way to see it change.
@@ -134,7 +106,7 @@ impl Client {
 
     /// Put a request in its place in the order, and return a future of its reply: this is how many are outstanding at
     /// once. `event` is `Model:method`; data that is `null` counts as absent. Waits while
-    /// [`ClientOptions::max_outstanding`] requests are unanswered.
+    /// [`ClientOptions::max_outstanding`] requests are unanswered; dropped while it waits, nothing was sent.
     ///
     /// # Errors
     /// [`ClientError::Encode`], [`ClientError::Ended`].
@@ -144,7 +116,7 @@ impl Client {
         data: &(impl Serialize + ?Sized),
         options: RequestOptions,
     ) -> Result<PendingReply, ClientError> {
-        let request = Unnumbered::encode(event, data, &options)?;
+        let request = Unnamed::encode(event, data, &options)?;
         let retry = options.retry.unwrap_or(self.shared.retry);
         let room = Arc::clone(&self.shared.room);
         let permit = room.acquire_owned().await.expect("the semaphore is never closed");
@@ -155,7 +127,8 @@ impl Client {
 
     /// A request and its reply.
     ///
-    /// No time limit of its own: while the connection is down it waits. Wrap it in `tokio::time::timeout` for one.
+    /// No time limit of its own: while the connection is down it waits. Wrap it in `tokio::time::timeout` for one; like
+    /// dropping the future, that gives the request up, and whether it took effect is not known then.
     ///
     /// # Errors
     /// Any [`ClientError`]; [`ClientError::Refused`] is the server's no.
@@ -190,57 +163,69 @@ impl Client {
         self.request(&format!("{model}:read"), query, options).await
     }
 
-    /// Update or insert one record, or an array of them as one atomic batch. The reply is the full record, or the array
-    /// of them, after the change. Records should bear an `id`: see [`Retry::Repeat`].
-    ///
-    /// # Errors
-    /// As [`Self::request`].
-    pub async fn upsert(&self, model: &str, record: &(impl Serialize + ?Sized)) -> Result<Reply, ClientError> {
-        self.request(&format!("{model}:upsert"), record, RequestOptions::default()).await
+    /// Several writes that are done all or not at all, also over several models of one group.
+    pub fn batch(&self) -> Batch {
+        Batch::new(self.clone())
     }
 
-    /// Remove a record. Succeeds where there is none.
-    ///
-    /// # Errors
-    /// As [`Self::request`].
-    pub async fn delete(&self, model: &str, id: &str) -> Result<Reply, ClientError> {
-        self.request(&format!("{model}:delete"), &json!({"id": id}), RequestOptions::default()).await
+    /// Records of a model as values of `T`, kept as they are on the server; see
+    /// [`Collection`](crate::Collection). `what` is the name of a model, or a [`Listen`].
+    pub fn collection<T>(&self, what: impl Into<Listen>) -> CollectionBuilder<T> {
+        CollectionBuilder::new(self.clone(), what.into())
     }
 
-    /// Read a model and hear of its changes, without a hole between the two. After a reconnect the model is read again:
-    /// there is a new [`Event::Snapshot`](crate::Event::Snapshot). One subscription a model and client.
+    /// Read records and hear of their changes, without a hole and without repetition, over lost connections too: after
+    /// those comes what was missed. `what` is the name of a model, or a [`Listen`]. The first event is a
+    /// [`Event::Reset`](crate::Event::Reset) with all records.
     ///
     /// # Errors
-    /// [`ClientError::AlreadyListening`], [`ClientError::Ended`]. Where the server refuses, the first event is
-    /// [`Event::Failed`](crate::Event::Failed).
-    pub async fn listen(&self, model: &str) -> Result<Subscription, ClientError> {
-        self.open(model, Mode::Snapshot).await
+    /// [`ClientError::AlreadyListening`], [`ClientError::Encode`], [`ClientError::Ended`]. Where the server refuses, the
+    /// first event is [`Event::Failed`](crate::Event::Failed).
+    pub async fn listen(&self, what: impl Into<Listen>) -> Result<Subscription, ClientError> {
+        self.open(what.into(), Mode::Snapshot).await
     }
 
-    /// Hear of the changes of a model from now on, without reading it. There are no snapshots: what happens while the
-    /// connection is down stays unheard, between a [`Event::Disconnected`](crate::Event::Disconnected) and a
-    /// [`Event::Reconnected`](crate::Event::Reconnected).
+    /// The same without the records that are there already: what happens from now on, and after lost connections what was
+    /// missed.
     ///
     /// # Errors
     /// As [`Self::listen`].
-    pub async fn subscribe(&self, model: &str) -> Result<Subscription, ClientError> {
-        self.open(model, Mode::ChangesOnly).await
+    pub async fn subscribe(&self, what: impl Into<Listen>) -> Result<Subscription, ClientError> {
+        self.open(what.into(), Mode::ChangesOnly).await
     }
 
-    async fn open(&self, model: &str, mode: Mode) -> Result<Subscription, ClientError> {
+    async fn open(&self, what: Listen, mode: Mode) -> Result<Subscription, ClientError> {
+        let wanted = what.wanted(mode)?;
         let (sender, events) = mpsc::channel(self.shared.event_buffer);
         let (done, registered) = oneshot::channel();
-        self.command(Command::Listen { model: model.to_owned(), mode, events: sender, done }).await?;
+        let model = wanted.model.clone();
+        // It is there before it is asked for: dropped while it waits, it takes its listening with it.
+        let subscription = Subscription { events, model: model.clone(), client: self.clone() };
+        self.command(Command::Listen { wanted, events: sender, done }).await?;
         match registered.await {
-            Ok(true) => Ok(Subscription { events, model: model.to_owned(), client: self.clone() }),
-            Ok(false) => Err(ClientError::AlreadyListening { model: model.to_owned() }),
+            Ok(true) => Ok(subscription),
+            Ok(false) => Err(ClientError::AlreadyListening { model }),
             Err(_) => Err(ended(&self.shared.status)),
         }
     }
 
-    /// Say goodbye and end, for all clones. Requests without a reply end with [`ClientError::Ended`].
+    /// End for all clones when every request that was started is answered, over lost connections too. From now on nothing
+    /// new is taken, and all subscriptions end.
+    ///
+    /// No time limit of its own but [`ClientOptions::give_up_after`]: wrap it in `tokio::time::timeout`, and then call
+    /// [`Self::abort`]. Dropping this future does not call it off.
     pub async fn close(&self) {
-        if self.command(Command::Close).await.is_ok() {
+        self.end(Command::Close).await;
+    }
+
+    /// End now, for all clones. Requests without a reply end with [`ClientError::Ended`]; whether those that were sent took
+    /// effect is not known.
+    pub async fn abort(&self) {
+        self.end(Command::Abort).await;
+    }
+
+    async fn end(&self, command: Command) {
+        if self.command(command).await.is_ok() {
             let mut status = self.status();
             // An error means that the task is gone, which is as closed as can be.
             let _ = status.wait_for(|status| matches!(status, Status::Ended(_))).await;

@@ -5,10 +5,12 @@ use crate::{
     backoff::Backoff,
     client::Status,
     error::{ConnectError, End},
-    ledger::{Answer, Asker, Ledger},
-    listeners::{Listeners, Mode},
-    message::Unnumbered,
+    ledger::{Asker, Ledger},
+    listen::Wanted,
+    listeners::{Listeners, Question},
+    message::Unnamed,
     options::{ClientOptions, Retry},
+    reply::Answer,
     serve::Over,
     socket::{self, Socket},
     subscription::Event,
@@ -22,10 +24,22 @@ use tokio::{
 /// What the handles ask of the task.
 #[derive(Debug)]
 pub(crate) enum Command {
-    Request { request: Unnumbered, answer: oneshot::Sender<Answer>, retry: Retry, permit: OwnedSemaphorePermit },
-    Listen { model: String, mode: Mode, events: mpsc::Sender<Event>, done: oneshot::Sender<bool> },
+    Request {
+        request: Unnamed,
+        answer: oneshot::Sender<Answer>,
+        retry: Retry,
+        permit: OwnedSemaphorePermit,
+    },
+    Listen {
+        wanted: Wanted,
+        events: mpsc::Sender<Event>,
+        done: oneshot::Sender<bool>,
+    },
     ForgetListeners,
+    /// End when everything is answered.
     Close,
+    /// End now.
+    Abort,
 }
 
 /// What the task owns across connections.
@@ -37,20 +51,22 @@ pub(crate) struct Connection {
     status: watch::Sender<Status>,
     pub(crate) ledger: Ledger,
     pub(crate) listeners: Listeners,
-    pub(crate) backoff: Backoff,
+    backoff: Backoff,
     was_connected: bool,
+    closing: bool,
 }
 
 impl Connection {
     pub(crate) fn new(
         url: ServerUrl,
         options: ClientOptions,
+        ledger: Ledger,
         commands: mpsc::Receiver<Command>,
         status: watch::Sender<Status>,
     ) -> Self {
         let backoff = Backoff::new(options.backoff_base, options.backoff_max);
-        let (ledger, listeners) = (Ledger::default(), Listeners::default());
-        Self { url, options, commands, status, ledger, listeners, backoff, was_connected: false }
+        let listeners = Listeners::default();
+        Self { url, options, commands, status, ledger, listeners, backoff, was_connected: false, closing: false }
     }
 
     /// Run until the end. `first` is a socket that is open already.
@@ -65,7 +81,10 @@ impl Connection {
             };
             self.was_connected = true;
             self.status.send_replace(Status::Connected);
-            match self.serve(socket).await {
+            let began = Instant::now();
+            let over = self.serve(socket).await;
+            self.backoff.lasted(began.elapsed());
+            match over {
                 Over::Lost => {}
                 Over::TooLarge => self.ledger.too_large(),
                 Over::Ended(end) => break end,
@@ -98,6 +117,7 @@ impl Connection {
             }
         }
         loop {
+            self.end_if_closed()?;
             let (url, options) = (self.url.clone(), self.options.clone());
             // The very first attempt needs no wait: nothing has failed yet.
             let wait = if self.was_connected || failed > 0 { self.backoff.next() } else { Default::default() };
@@ -114,7 +134,10 @@ impl Connection {
                         Ok(socket) => return Ok(socket),
                         Err(cause) => break cause,
                     },
-                    command = self.commands.recv() => self.accept(command, false)?,
+                    command = self.commands.recv() => {
+                        self.accept(command, false)?;
+                        self.end_if_closed()?;
+                    }
                 }
             };
             failed += 1;
@@ -134,26 +157,39 @@ impl Connection {
     /// Take a command in. `connected` says whether listeners ask at once; otherwise they ask after the connect.
     pub(crate) fn accept(&mut self, command: Option<Command>, connected: bool) -> Result<(), End> {
         match command {
+            // Who is gone needs no answer.
+            Some(Command::Request { answer, .. }) if self.closing => drop(answer.send(Err(End::Closed.into()))),
             Some(Command::Request { request, answer, retry, permit }) => {
                 self.ledger.accept(&request, Asker::Caller { answer, retry, permit: Some(permit) });
             }
-            Some(Command::Listen { model, mode, events, done }) => {
+            Some(Command::Listen { .. }) if self.closing => {}
+            Some(Command::Listen { wanted, events, done }) => {
                 self.forget_listeners(connected);
-                let added = self.listeners.add(&model, mode, events);
-                if added && connected {
-                    self.ask(Some(&model));
+                let added = self.listeners.add(wanted, events);
+                if connected && let Some(question) = added.and_then(|added| self.listeners.question(added)) {
+                    self.ask(question);
                 }
                 // Who is gone has dropped its receiver too, and is forgotten with the next event.
-                let _ = done.send(added);
+                let _ = done.send(added.is_some());
             }
             Some(Command::ForgetListeners) => self.forget_listeners(connected),
+            Some(Command::Close) => {
+                self.closing = true;
+                // Nobody's unread events may keep the replies waiting.
+                self.listeners.clear();
+            }
             // Without handles the task is aborted; this is the same end.
-            Some(Command::Close) | None => return Err(End::Closed),
+            Some(Command::Abort) | None => return Err(End::Closed),
         }
         Ok(())
     }
 
-    fn forget_listeners(&mut self, connected: bool) {
+    /// The end, where it was asked for and nobody waits any more.
+    pub(crate) fn end_if_closed(&self) -> Result<(), End> {
+        if self.closing && !self.ledger.has_callers() { Err(End::Closed) } else { Ok(()) }
+    }
+
+    pub(crate) fn forget_listeners(&mut self, connected: bool) {
         for goodbye in self.listeners.remove_closed() {
             if connected {
                 self.ledger.accept(&goodbye, Asker::Nobody);
@@ -161,11 +197,8 @@ impl Connection {
         }
     }
 
-    /// Ask the server on behalf of the listeners: of one model or of all.
-    pub(crate) fn ask(&mut self, only: Option<&str>) {
-        for question in self.listeners.questions(only) {
-            let asker = Asker::Listener { model: question.model, registration: question.registration };
-            self.ledger.accept(&question.request, asker);
-        }
+    /// Ask the server on behalf of a listener.
+    pub(crate) fn ask(&mut self, question: Question) {
+        self.ledger.accept(&question.request, Asker::Listener { registration: question.registration });
     }
 }

@@ -3,20 +3,24 @@
 //! A request is in here from the moment it is accepted until it is answered, so a lost connection loses none. The
 //! number of callers' requests is bounded by the permits they carry, that of the connection's own by its listeners.
 
-use crate::{client::Reply, error::ClientError, error::End, message::Unnumbered, options::Retry};
+use crate::{
+    error::{ClientError, End},
+    message::Unnamed,
+    naming::RequestIds,
+    options::Retry,
+    reply::Answer,
+};
 use std::collections::{BTreeMap, VecDeque};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
-
-pub(crate) type Answer = Result<Reply, ClientError>;
 
 /// Who waits for a reply.
 #[derive(Debug)]
 pub(crate) enum Asker {
     /// A caller, and the room that its request takes.
     Caller { answer: oneshot::Sender<Answer>, retry: Retry, permit: Option<OwnedSemaphorePermit> },
-    /// The listener of this model that was registered under this number.
-    Listener { model: String, registration: u64 },
+    /// The listener that was registered under this number.
+    Listener { registration: u64 },
     /// Nobody.
     Nobody,
 }
@@ -30,16 +34,22 @@ struct Entry {
 
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
+    ids: RequestIds,
     last_id: u64,
     entries: BTreeMap<u64, Entry>,
     unsent: VecDeque<u64>,
 }
 
 impl Ledger {
+    /// With no requests yet, which are to be called like this.
+    pub(crate) fn new(ids: RequestIds) -> Self {
+        Self { ids, ..Self::default() }
+    }
+
     /// Take a request in, to be sent after all that are here.
-    pub(crate) fn accept(&mut self, request: &Unnumbered, asker: Asker) {
+    pub(crate) fn accept(&mut self, request: &Unnamed, asker: Asker) {
         self.last_id += 1;
-        let text = request.number(self.last_id).into();
+        let text = request.named(&self.ids.json(self.last_id)).into();
         self.entries.insert(self.last_id, Entry { text, asker, sent: false });
         self.unsent.push_back(self.last_id);
     }
@@ -72,9 +82,20 @@ impl Ledger {
         None
     }
 
-    /// A reply came: who asked. `None` for one that was answered already, or never asked.
-    pub(crate) fn answered(&mut self, id: u64) -> Option<Asker> {
-        self.entries.remove(&id).map(|entry| entry.asker)
+    /// A reply came, to a request of this id in JSON: who asked. `None` for one that was answered already, or never asked.
+    pub(crate) fn answered(&mut self, id: &str) -> Option<Asker> {
+        self.ids.number(id).and_then(|number| self.remove(number))
+    }
+
+    fn remove(&mut self, number: u64) -> Option<Asker> {
+        self.entries.remove(&number).map(|entry| entry.asker)
+    }
+
+    /// Whether a caller's request waits to be sent or answered. One that was sent counts though nobody awaits it any more.
+    pub(crate) fn has_callers(&self) -> bool {
+        let counts =
+            |entry: &Entry| matches!(entry.asker, Asker::Caller { .. }) && (entry.sent || !entry.asker.gave_up());
+        self.entries.values().any(counts)
     }
 
     /// The connection is lost: end what must not be repeated, and keep the rest to be sent again in the same order. The
@@ -105,7 +126,7 @@ impl Ledger {
         let Some((&id, bytes)) = sent.map(|(id, e)| (id, e.text.len())).max_by_key(|(_, bytes)| *bytes) else {
             return;
         };
-        if let Some(Asker::Caller { answer, .. }) = self.answered(id) {
+        if let Some(Asker::Caller { answer, .. }) = self.remove(id) {
             let _ = answer.send(Err(ClientError::TooLarge { bytes }));
         }
     }
@@ -133,7 +154,7 @@ mod tests {
 
     fn request(ledger: &mut Ledger, name: &str, retry: Retry) -> oneshot::Receiver<Answer> {
         let (answer, reply) = oneshot::channel();
-        ledger.accept(&Unnumbered::bare("A", name), Asker::Caller { answer, retry, permit: None });
+        ledger.accept(&Unnamed::own("A", name, ""), Asker::Caller { answer, retry, permit: None });
         reply
     }
 
@@ -143,16 +164,31 @@ mod tests {
 
     #[test]
     fn what_is_unanswered_is_repeated_in_order_before_what_is_new() {
-        let mut ledger = Ledger::default();
+        let mut ledger = Ledger::new(RequestIds::plain());
         let _replies: Vec<_> = ["a", "b", "c"].map(|name| request(&mut ledger, name, Retry::Repeat)).into();
-        ledger.accept(&Unnumbered::bare("A", "read"), Asker::Nobody);
+        ledger.accept(&Unnamed::own("A", "read", ""), Asker::Nobody);
         assert_eq!(sent(&mut ledger).len(), 4);
-        assert!(ledger.answered(2).is_some());
-        assert!(ledger.answered(2).is_none());
+        assert!(ledger.answered("2").is_some());
+        assert!(ledger.answered("2").is_none());
         let _late = request(&mut ledger, "d", Retry::Repeat);
         ledger.connection_lost();
         let again = sent(&mut ledger);
         assert_eq!(again, [r#"{"id":1,"event":"A:a"}"#, r#"{"id":3,"event":"A:c"}"#, r#"{"id":5,"event":"A:d"}"#]);
+    }
+
+    #[test]
+    fn what_was_sent_is_waited_for_also_where_nobody_awaits_it() {
+        let mut ledger = Ledger::new(RequestIds::prefixed());
+        let reply = request(&mut ledger, "a", Retry::Repeat);
+        ledger.accept(&Unnamed::own("A", "unsubscribe", ""), Asker::Nobody);
+        assert!(ledger.has_callers());
+        let text = sent(&mut ledger).remove(0);
+        drop(reply);
+        assert!(ledger.has_callers());
+        let id: std::collections::BTreeMap<String, String> = serde_json::from_str(&text).unwrap();
+        assert!(ledger.answered("1").is_none() && ledger.answered(&format!("\"{}\"", id["id"])).is_some());
+        drop(request(&mut ledger, "b", Retry::Repeat));
+        assert!(!ledger.has_callers());
     }
 
     #[test]

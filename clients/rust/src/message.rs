@@ -11,9 +11,9 @@ use std::borrow::Cow;
 
 /// A request without its id, which it gets when its place in the order is known.
 #[derive(Debug)]
-pub(crate) struct Unnumbered(String);
+pub(crate) struct Unnamed(String);
 
-impl Unnumbered {
+impl Unnamed {
     pub(crate) fn encode(
         event: &str,
         data: &(impl Serialize + ?Sized),
@@ -31,15 +31,20 @@ impl Unnumbered {
         Ok(Self(text))
     }
 
-    /// A request of the connection's own: `Model:method` without data.
-    pub(crate) fn bare(model: &str, method: &str) -> Self {
+    /// A request of the connection's own; `data` is JSON, empty for none.
+    pub(crate) fn own(model: &str, method: &str, data: &str) -> Self {
         let mut text = String::from("\"event\":");
         json::append_string(&format!("{model}:{method}"), &mut text);
+        if !data.is_empty() {
+            text.push_str(",\"data\":");
+            text.push_str(data);
+        }
         text.push('}');
         Self(text)
     }
 
-    pub(crate) fn number(&self, id: u64) -> String {
+    /// With its id, which is JSON.
+    pub(crate) fn named(&self, id: &str) -> String {
         format!("{{\"id\":{id},{}", self.0)
     }
 }
@@ -56,6 +61,19 @@ pub(crate) struct Received<'a> {
     pub(crate) position: Option<String>,
     #[serde(borrow)]
     error: Option<&'a RawValue>,
+    /// Of a reply: the name of the filter that is listened to; of a push: whom it is for.
+    pub(crate) filter: Option<String>,
+    /// Of a push: the record is still there, and no longer matches the filter.
+    #[serde(default)]
+    pub(crate) left: bool,
+    /// Of a reply to `since`: the ids of what is gone,
+    #[serde(borrow)]
+    deleted: Option<&'a RawValue>,
+    /// or that the history is: the data is everything.
+    #[serde(default)]
+    pub(crate) reset: bool,
+    /// Of a reply to a read: what the model is bounded to.
+    pub(crate) max_records: Option<usize>,
 }
 
 impl<'a> Received<'a> {
@@ -63,9 +81,9 @@ impl<'a> Received<'a> {
         serde_json::from_str(text)
     }
 
-    /// The number of the request that this answers; `None` for a push.
-    pub(crate) fn answers(&self) -> Option<u64> {
-        self.id.and_then(|id| id.get().parse().ok())
+    /// The id of the request that this answers, as JSON; `None` for a push.
+    pub(crate) fn answers(&self) -> Option<&'a str> {
+        self.id.map(RawValue::get)
     }
 
     pub(crate) fn is_push(&self) -> bool {
@@ -80,13 +98,29 @@ impl<'a> Received<'a> {
         serde_json::from_str(self.data.map_or("null", RawValue::get))
     }
 
+    /// The data as an array of records.
+    pub(crate) fn records(&self) -> Result<Vec<Box<RawValue>>, ServerError> {
+        let records = self.data_as::<Vec<&RawValue>>();
+        records.map(|records| records.into_iter().map(ToOwned::to_owned).collect()).map_err(|cause| {
+            ServerError::broken(format!("the server answered with something else than an array of records: {cause}"))
+        })
+    }
+
+    /// The ids of what is gone.
+    pub(crate) fn deleted(&self) -> Result<Vec<String>, ServerError> {
+        let deleted = self.deleted.map_or("[]", RawValue::get);
+        serde_json::from_str(deleted).map_err(|cause| {
+            ServerError::broken(format!("the server answered with something else than an array of ids: {cause}"))
+        })
+    }
+
     pub(crate) fn error(&self) -> Option<ServerError> {
         let error = self.error.filter(|error| error.get() != "null")?;
-        Some(serde_json::from_str(error.get()).unwrap_or_else(|_| ServerError {
-            code: "internal".to_owned(),
-            message: format!("the server failed with {}", json::excerpt(error.get())),
-            retry: false,
-        }))
+        Some(
+            serde_json::from_str(error.get()).unwrap_or_else(|_| {
+                ServerError::broken(format!("the server failed with {}", json::excerpt(error.get())))
+            }),
+        )
     }
 }
 
@@ -110,18 +144,33 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_request_is_numbered_text() {
+    fn a_request_is_text_with_an_id() {
         let options = RequestOptions::wire(&serde_json::json!({"listen": false})).unwrap();
-        let request = Unnumbered::encode("A:\"x", &serde_json::json!([1]), &options).unwrap();
-        assert_eq!(request.number(7), r#"{"id":7,"event":"A:\"x","data":[1],"options":{"listen":false}}"#);
-        assert_eq!(Unnumbered::bare("A", "read").number(0), r#"{"id":0,"event":"A:read"}"#);
+        let request = Unnamed::encode("A:\"x", &serde_json::json!([1]), &options).unwrap();
+        assert_eq!(request.named("7"), r#"{"id":7,"event":"A:\"x","data":[1],"options":{"listen":false}}"#);
+        assert_eq!(Unnamed::own("A", "read", "").named("\"\""), r#"{"id":"","event":"A:read"}"#);
+    }
+
+    #[test]
+    fn a_reply_to_since_says_what_is_gone_or_that_all_is_new() {
+        let net = Received::parse(r#"{"id":1,"data":[{"id":"a"}],"deleted":["b","\u0063"],"filter":"f"}"#).unwrap();
+        assert_eq!(
+            (net.deleted().unwrap(), net.reset, net.filter.as_deref()),
+            (vec!["b".into(), "c".into()], false, Some("f"))
+        );
+        let reset = Received::parse(r#"{"id":1,"data":[],"reset":true,"max_records":5}"#).unwrap();
+        assert_eq!((reset.reset, reset.records().unwrap().len(), reset.max_records), (true, 0, Some(5)));
+        assert_eq!(
+            Received::parse(r#"{"id":1,"data":{},"deleted":7}"#).unwrap().deleted().unwrap_err().code,
+            "internal"
+        );
     }
 
     #[test]
     fn what_a_newer_server_adds_is_ignored() {
         let text = r#"{"id":7,"x":{},"event":"A\u003aread","data":null,"error":{"code":"odd","more":1}}"#;
         let received = Received::parse(text).unwrap();
-        assert_eq!((received.answers(), received.event.as_ref()), (Some(7), "A:read"));
+        assert_eq!((received.answers(), received.event.as_ref()), (Some("7"), "A:read"));
         assert_eq!(received.error().unwrap().code, "odd");
         let broken = Received::parse(r#"{"id":1,"error":7}"#).unwrap();
         assert_eq!(broken.error().unwrap().code, "internal");

@@ -1,12 +1,14 @@
 //! What a caller may choose.
 
-use crate::error::ServerError;
+use crate::{error::ServerError, naming::ClientName};
 use serde_json::value::RawValue;
 use std::{fmt, sync::Arc, time::Duration};
 
 /// How a client behaves. The defaults suit a program that shall outlive restarts of its server.
 #[derive(Clone)]
 pub struct ClientOptions {
+    /// What the client is called on the server. Default: a random name.
+    pub name: ClientName,
     /// What [`Client::connect`](crate::Client::connect) does where the server is not there.
     pub initial: Initial,
     /// Requests that are sent and not answered yet; who starts one more waits. Default 64.
@@ -37,6 +39,7 @@ pub struct ClientOptions {
 impl Default for ClientOptions {
     fn default() -> Self {
         Self {
+            name: ClientName::Random,
             initial: Initial::FailFast,
             max_outstanding: 64,
             event_buffer: 1024,
@@ -56,6 +59,7 @@ impl Default for ClientOptions {
 impl fmt::Debug for ClientOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClientOptions")
+            .field("name", &self.name)
             .field("initial", &self.initial)
             .field("max_outstanding", &self.max_outstanding)
             .field("event_buffer", &self.event_buffer)
@@ -78,9 +82,13 @@ pub enum Initial {
 /// What happens to a request that was sent and whose reply was lost with the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Retry {
-    /// It is sent again after the reconnect, in the original order, so it may take effect twice. That is harmless for
-    /// reads, for deletes, and for upserts of records that bear their `id`: one that changes nothing is no change. An
-    /// upsert without `id` would make a second record. Between the two somebody else's change may be overwritten.
+    /// It is sent again after the reconnect: in the original order, behind what restores the listening, under its old id and
+    /// with the same text. A server that knows the client's [`name`](ClientOptions::name) answers a write that it has done
+    /// already with the first outcome, and does not do it again: it takes effect once, an upsert without `id` too.
+    ///
+    /// That holds as long as the server remembers outcomes: by default the last 100,000 written records of all clients,
+    /// for a day, and as durably as the records themselves. Beyond that, and for a client without a name, it may take effect
+    /// twice: then an upsert without `id` makes a second record, and others may overwrite what somebody changed between.
     #[default]
     Repeat,
     /// It ends with [`ClientError::ConnectionLost`](crate::ClientError::ConnectionLost).

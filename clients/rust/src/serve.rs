@@ -2,12 +2,12 @@
 //! but the select, so a slow peer in one direction never blocks the other.
 
 use crate::{
-    client::Reply,
     connection::Connection,
     error::{ClientError, End},
     heartbeat::{Beat, Heartbeat},
     ledger::Asker,
     message::{Received, SessionClose},
+    reply::Reply,
     socket::Socket,
 };
 use backsync_protocol::{CloseCode, Event as Address};
@@ -96,10 +96,16 @@ impl Connection {
                         Beat::Wait => {}
                     }
                     for question in self.listeners.due_questions(now) {
-                        let asker = Asker::Listener { model: question.model, registration: question.registration };
-                        self.ledger.accept(&question.request, asker);
+                        self.ask(question);
                     }
                 }
+            }
+            if self.listeners.has_gone() {
+                self.forget_listeners(true);
+            }
+            if let Err(end) = self.end_if_closed() {
+                goodbye(&mut sink).await;
+                return Over::Ended(end);
             }
         }
     }
@@ -107,7 +113,9 @@ impl Connection {
     /// The listeners' questions go before the requests that are repeated.
     fn ask_first(&mut self) {
         let repeated = self.ledger.unsent();
-        self.ask(None);
+        for question in self.listeners.questions() {
+            self.ask(question);
+        }
         self.ledger.put_behind(repeated);
     }
 
@@ -134,7 +142,6 @@ impl Connection {
     fn text(&mut self, text: &str) -> Option<Over> {
         // What is no message of the protocol cannot be answered, and says nothing.
         let message = Received::parse(text).ok()?;
-        self.backoff.reset();
         if !message.is_push() {
             self.reply(&message);
             return None;
@@ -170,8 +177,8 @@ impl Connection {
                     None => Ok(Reply { data: message.data(), position: message.position.clone() }),
                 });
             }
-            Some(Asker::Listener { model, registration }) => {
-                self.listeners.answered(model, registration, message, Instant::now());
+            Some(Asker::Listener { registration }) => {
+                self.listeners.answered(registration, message, Instant::now());
                 self.listeners.deliver();
             }
             Some(Asker::Nobody) | None => {}

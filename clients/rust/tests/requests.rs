@@ -196,16 +196,64 @@ async fn a_drained_connection_comes_back() {
 }
 
 #[tokio::test]
-async fn closing_says_goodbye_and_answers_everybody() {
+async fn closing_waits_for_the_answers_and_then_says_goodbye() {
+    let server = MockServer::bind().await;
+    let (client, mut peer) = server.client(ClientOptions { event_buffer: 1, ..quick() }).await;
+    // Events that nobody reads do not keep the replies waiting.
+    let mut unread = soon(client.listen("B")).await.unwrap();
+    peer.answer_read("B", json!([])).await;
+    peer.push("B:upsert", json!({"id": "1"})).await;
+    peer.push("B:upsert", json!({"id": "2"})).await;
+    let waits = start(&client, "A:upsert", json!({})).await;
+    peer.expect("A:upsert").await;
+    let closing = tokio::spawn({
+        let client = client.clone();
+        async move { client.close().await }
+    });
+    // Lost in the middle of it: what is not answered is sent again all the same.
+    drop(peer);
+    let mut peer = server.accept().await;
+    let id = peer.expect("A:upsert").await;
+    assert!(!closing.is_finished());
+    let refused = soon(client.start("A:upsert", &json!({}), RequestOptions::default())).await.unwrap();
+    assert!(matches!(soon(refused).await, Err(ClientError::Ended(End::Closed))));
+    peer.reply(&id, json!("done")).await;
+    assert_eq!(soon(waits).await.unwrap().data.get(), "\"done\"");
+    assert!(matches!(peer.frame().await, Some(Message::Close(_))));
+    soon(closing).await.unwrap();
+    assert!(matches!(*client.status().borrow(), Status::Ended(End::Closed)));
+    soon(client.close()).await;
+    while soon(unread.next()).await.is_some() {}
+}
+
+#[tokio::test]
+async fn aborting_ends_at_once_and_answers_everybody() {
     let server = MockServer::bind().await;
     let (client, mut peer) = server.client(quick()).await;
     let waits = start(&client, "A:upsert", json!({})).await;
     peer.expect("A:upsert").await;
-    soon(client.close()).await;
+    soon(client.abort()).await;
     assert!(matches!(peer.frame().await, Some(Message::Close(_))));
     assert!(matches!(soon(waits).await, Err(ClientError::Ended(End::Closed))));
     assert!(matches!(*client.status().borrow(), Status::Ended(End::Closed)));
-    soon(client.close()).await;
+}
+
+#[tokio::test]
+async fn a_client_that_is_closed_while_the_server_is_away_ends_when_nothing_waits() {
+    let server = MockServer::bind().await;
+    let (client, peer) = server.client(quick()).await;
+    let waits = start(&client, "A:upsert", json!({})).await;
+    drop((peer, server));
+    let mut status = client.status();
+    soon(status.wait_for(|status| matches!(status, Status::Connecting { failed: 1.. }))).await.unwrap();
+    let closing = tokio::spawn({
+        let client = client.clone();
+        async move { client.close().await }
+    });
+    assert!(!closing.is_finished());
+    soon(client.abort()).await;
+    assert!(matches!(soon(waits).await, Err(ClientError::Ended(End::Closed))));
+    soon(closing).await.unwrap();
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ mod support;
 
 use backsync_client::{ClientError, ClientOptions};
 use serde_json::json;
+use std::{future::poll_fn, task::Poll};
 use support::{MockServer, heard, quick, soon};
 
 #[tokio::test]
@@ -20,47 +21,9 @@ async fn a_listener_hears_the_model_and_then_its_changes() {
     peer.push("B:upsert", json!({"id": "of another model"})).await;
     peer.push("A:delete", json!({"id": "1"})).await;
     peer.push("A:reset", json!([{"id": "9"}])).await;
-    for event in ["snapshot 1,2", "upsert 3", "delete 1", "reset 9"] {
+    for event in ["reset 1,2", "upsert 3", "delete 1", "reset 9"] {
         assert_eq!(heard(&mut messages).await, event);
     }
-}
-
-#[tokio::test]
-async fn after_a_reconnect_the_model_is_read_again() {
-    let server = MockServer::bind().await;
-    let (client, mut peer) = server.client(quick()).await;
-    let mut messages = soon(client.listen("A")).await.unwrap();
-    peer.answer_read("A", json!([{"id": "1"}])).await;
-    assert_eq!(heard(&mut messages).await, "snapshot 1");
-    let _write = soon(client.start("A:upsert", &json!({"id": "2"}), Default::default())).await.unwrap();
-    peer.expect("A:upsert").await;
-    drop(peer);
-    assert_eq!(heard(&mut messages).await, "disconnected");
-    let mut peer = server.accept().await;
-    // The read goes first, then what is repeated.
-    peer.answer_read("A", json!([{"id": "1"}])).await;
-    peer.expect("A:upsert").await;
-    peer.push("A:upsert", json!({"id": "2"})).await;
-    for event in ["reconnected", "snapshot 1", "upsert 2"] {
-        assert_eq!(heard(&mut messages).await, event);
-    }
-}
-
-#[tokio::test]
-async fn a_subscriber_hears_only_changes_and_is_told_of_the_gap() {
-    let server = MockServer::bind().await;
-    let (client, mut peer) = server.client(quick()).await;
-    let mut messages = soon(client.subscribe("A")).await.unwrap();
-    let id = peer.expect("A:subscribe").await;
-    peer.reply(&id, json!({})).await;
-    peer.push("A:upsert", json!({"id": "1"})).await;
-    assert_eq!(heard(&mut messages).await, "upsert 1");
-    drop(peer);
-    let mut peer = server.accept().await;
-    let id = peer.expect("A:subscribe").await;
-    peer.reply(&id, json!({})).await;
-    assert_eq!(heard(&mut messages).await, "disconnected");
-    assert_eq!(heard(&mut messages).await, "reconnected");
 }
 
 #[tokio::test]
@@ -76,7 +39,7 @@ async fn a_slow_reader_is_waited_for_and_misses_nothing() {
     let write = soon(client.start("A:upsert", &json!({}), Default::default())).await.unwrap();
     let id = peer.expect("A:upsert").await;
     peer.reply(&id, json!({})).await;
-    assert_eq!(heard(&mut messages).await, "snapshot ");
+    assert_eq!(heard(&mut messages).await, "reset ");
     for n in 0..200 {
         assert_eq!(heard(&mut messages).await, format!("upsert {n}"));
     }
@@ -91,15 +54,15 @@ async fn a_slow_reader_hears_everything_in_order_across_lost_connections() {
     peer.answer_read("A", json!([{"id": "1"}])).await;
     peer.push("A:upsert", json!({"id": "2"})).await;
     drop(peer);
-    assert_eq!(heard(&mut messages).await, "snapshot 1");
+    assert_eq!(heard(&mut messages).await, "reset 1");
     assert_eq!(heard(&mut messages).await, "upsert 2");
     assert_eq!(heard(&mut messages).await, "disconnected");
     let mut peer = server.accept().await;
-    peer.answer_read("A", json!([{"id": "2"}])).await;
+    peer.answer_since(1, 9, json!([{"id": "3"}, {"id": "2"}]), json!(["1"])).await;
     drop(peer);
-    assert_eq!(heard(&mut messages).await, "reconnected");
-    assert_eq!(heard(&mut messages).await, "snapshot 2");
-    assert_eq!(heard(&mut messages).await, "disconnected");
+    for event in ["reconnected", "delete 1", "upsert 3", "upsert 2", "disconnected"] {
+        assert_eq!(heard(&mut messages).await, event);
+    }
 }
 
 #[tokio::test]
@@ -114,7 +77,7 @@ async fn who_may_not_listen_is_told_and_may_try_again() {
     assert_eq!(heard(&mut messages).await, "end");
     let mut again = soon(client.listen("A")).await.unwrap();
     peer.answer_read("A", json!([])).await;
-    assert_eq!(heard(&mut again).await, "snapshot ");
+    assert_eq!(heard(&mut again).await, "reset ");
 }
 
 #[tokio::test]
@@ -126,22 +89,35 @@ async fn a_store_that_is_away_for_a_moment_is_asked_again() {
     let error = json!({"code": "store_unavailable", "message": "just now", "retry": true});
     peer.send(json!({"id": id, "event": "A:read", "data": null, "error": error})).await;
     peer.answer_read("A", json!([{"id": "1"}])).await;
-    assert_eq!(heard(&mut messages).await, "snapshot 1");
+    assert_eq!(heard(&mut messages).await, "reset 1");
 }
 
 #[tokio::test]
-async fn one_subscription_a_model_and_the_end_of_it_is_told_to_the_server() {
+async fn one_subscription_for_the_same_records_and_the_end_of_it_is_told_to_the_server() {
     let server = MockServer::bind().await;
     let (client, mut peer) = server.client(quick()).await;
     let mut first = soon(client.listen("A")).await.unwrap();
     peer.answer_read("A", json!([])).await;
-    assert_eq!(heard(&mut first).await, "snapshot ");
-    assert!(matches!(soon(client.listen("A")).await, Err(ClientError::AlreadyListening { .. })));
+    assert_eq!(heard(&mut first).await, "reset ");
+    assert!(matches!(soon(client.subscribe("A")).await, Err(ClientError::AlreadyListening { .. })));
     drop(first);
-    peer.expect("A:unsubscribe").await;
+    let goodbye = peer.request().await;
+    assert_eq!((&goodbye["event"], &goodbye["data"]), (&json!("A:unsubscribe"), &json!({})));
     let mut second = soon(client.listen("A")).await.unwrap();
     peer.answer_read("A", json!([{"id": "1"}])).await;
-    assert_eq!(heard(&mut second).await, "snapshot 1");
+    assert_eq!(heard(&mut second).await, "reset 1");
     soon(client.close()).await;
     assert_eq!(heard(&mut second).await, "end");
+}
+
+#[tokio::test]
+async fn who_opens_and_does_not_wait_leaves_nothing_behind() {
+    let server = MockServer::bind().await;
+    let (client, mut peer) = server.client(quick()).await;
+    let mut opening = Box::pin(client.listen("A"));
+    // Far enough that the connection's task has heard of it.
+    assert!(poll_fn(|cx| Poll::Ready(opening.as_mut().poll(cx).is_pending())).await);
+    peer.expect("A:read").await;
+    drop(opening);
+    peer.expect("A:unsubscribe").await;
 }

@@ -1,15 +1,17 @@
 //! The table of a worker's connections, and what the broker keeps of each.
 
-use super::listeners::Scope;
+use super::{handlers::Then, listeners::Scope};
 use crate::{
     auth::Identity,
     broker::{framing::Framing, outbox::Outbox},
 };
+use backsync_protocol::Revision;
 use bytes::Bytes;
 use std::{
     fmt,
     io::{self, IoSlice},
     rc::Rc,
+    sync::Arc,
 };
 
 /// Where a connection's bytes go. The hub calls it while it works: nothing here may call back into the hub at once.
@@ -43,6 +45,12 @@ pub struct ConnectionKey {
     generation: u32,
 }
 
+impl fmt::Display for ConnectionKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.index, self.generation)
+    }
+}
+
 /// What the broker keeps of a connection.
 #[derive(Debug)]
 pub(crate) struct Connection {
@@ -50,20 +58,34 @@ pub(crate) struct Connection {
     pub(super) sink: Rc<dyn Sink>,
     pub(super) outbox: Outbox,
     pub(crate) identity: Identity,
+    /// As the client named itself.
+    pub(crate) client: Option<Arc<str>>,
+    /// What its records of ephemeral models belong to; made when it is needed.
+    pub(crate) session: Option<Arc<str>>,
+    /// Whether it has written such records.
+    pub(crate) owns: bool,
     pub(super) listening: Vec<Listening>,
     /// How far into the staged chunks of a model this connection was served in this batch: (model, chunks).
     pub(super) cursors: Vec<(usize, usize)>,
-    /// Writes without an outcome yet, all on the model `writing`.
+    /// Writes without an outcome yet, all on the model `writing` (or one batch, if that is no model).
     pub(crate) in_flight: usize,
-    pub(crate) writing: usize,
-    /// A read has no answer yet.
+    pub(crate) writing: Option<usize>,
+    /// A read has no answer yet, or a handler has not decided.
     pub(crate) reading: bool,
+    /// What is done when no write is in flight.
+    pub(super) then: Option<Then>,
+    /// Handlers were told of it.
+    pub(super) announced: bool,
     /// It was told to wait.
     pub(crate) waits: bool,
     /// Served individually in this batch.
     pub(super) individual: bool,
     /// The sink is full.
     pub(super) blocked: bool,
+    /// Something was left when it was written last.
+    pub(super) lagging: bool,
+    /// Pushes were let go of because it reads too slowly, so many heartbeats ago.
+    pub(super) behind: Option<u8>,
     /// What ends it is in the outbox.
     pub(super) closing: bool,
     /// Heard of since the last heartbeat, and for how many heartbeats not.
@@ -79,8 +101,10 @@ pub(super) struct Listening {
     pub(super) scope: Scope,
     /// Where it stands among the model's live listeners, where it hears the whole.
     pub(super) slot: usize,
-    /// Changes are held back because a read is on its way.
+    /// It is in no list of listeners: a read is on its way, or the connection is behind.
     pub(super) paused: bool,
+    /// While something waits to be written: a revision up to which all was written.
+    pub(super) sent: Revision,
 }
 
 impl Connection {
@@ -92,9 +116,9 @@ impl Connection {
         self.listening.iter_mut().find(|listening| listening.model == model)
     }
 
-    /// Listeners of this connection: models, and single records.
+    /// Listeners of this connection: models, single records, filters.
     pub(crate) fn listeners(&self) -> usize {
-        self.listening.iter().map(|listening| usize::from(listening.scope.whole) + listening.scope.ids.len()).sum()
+        self.listening.iter().map(|listening| listening.scope.len()).sum()
     }
 
     /// Note that `served` staged chunks of a model were given out; answers how many had been before.
@@ -124,14 +148,21 @@ impl Connections {
             sink,
             outbox: Outbox::default(),
             identity: Identity::default(),
+            client: None,
+            session: None,
+            owns: false,
             listening: Vec::new(),
             cursors: Vec::new(),
             in_flight: 0,
-            writing: 0,
+            writing: None,
             reading: false,
+            then: None,
+            announced: false,
             waits: false,
             individual: false,
             blocked: false,
+            lagging: false,
+            behind: None,
             closing: false,
             seen: true,
             silent: 0,

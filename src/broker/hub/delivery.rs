@@ -1,10 +1,9 @@
 //! From the inbox to the sockets: staging while a batch of input is handled, then one write to each connection.
 
-use super::{HIGH_WATER, Hub, connections::ConnectionKey, listeners::Part};
-use crate::broker::{chunk::Chunk, framing::Framing, inbox::Item, methods, outbox::Written, sequencer::Run};
-use backsync_protocol::CloseCode;
+use super::{HIGH_WATER, Hub, connections::ConnectionKey, filters::Number, listeners::Part};
+use crate::broker::{chunk::Stretch, framing::Framing, inbox::Item, outbox::Written, sequencer::Run};
 use bytes::Bytes;
-use std::sync::Arc;
+use std::collections::BTreeMap;
 
 impl Hub {
     /// Take in what is in the inbox; staged until the next flush.
@@ -18,7 +17,7 @@ impl Hub {
             }
             for item in items.drain(..) {
                 match item {
-                    Item::Chunk(model, chunk) => self.stage(model.index, chunk),
+                    Item::Changes(model, stretch) => self.stage(model.index, stretch),
                     Item::Outcome(to, outcome) => self.outcome(&to, outcome),
                 }
             }
@@ -26,21 +25,21 @@ impl Hub {
         }
     }
 
-    fn stage(&mut self, model: usize, chunk: Arc<Chunk>) {
+    fn stage(&mut self, model: usize, stretch: Stretch) {
         let Some(Some(listeners)) = self.listeners.get_mut(model) else { return };
-        if chunk.last() <= listeners.revision {
+        if stretch.last() <= listeners.revision {
             return;
         }
-        listeners.revision = chunk.last();
+        listeners.revision = stretch.last();
         if listeners.staged.is_empty() {
             self.staged.push(model);
         }
         for paused in &mut listeners.paused {
-            paused.held.push(chunk.clone());
+            paused.held.push(stretch.clone());
         }
-        listeners.staged.push(chunk);
-        while let Some(finished) = self.take_due(model) {
-            methods::finish_read(self, finished);
+        listeners.staged.push(stretch);
+        while let Some(due) = self.take_due(model) {
+            due.then(self);
         }
     }
 
@@ -62,46 +61,100 @@ impl Hub {
             connection.cursors.clear();
         }
         self.individual.clear();
-        for model in self.staged.drain(..) {
-            if let Some(Some(listeners)) = self.listeners.get_mut(model) {
+        let staged = std::mem::take(&mut self.staged);
+        for model in &staged {
+            if let Some(Some(listeners)) = self.listeners.get_mut(*model) {
                 listeners.staged.clear();
             }
         }
-        self.write_dirty();
+        let more = self.write_dirty();
+        for model in &staged {
+            if let Some(Some(listeners)) = self.listeners.get_mut(*model) {
+                listeners.flushed = listeners.revision;
+            }
+        }
+        if self.staged.is_empty() {
+            self.staged = staged;
+            self.staged.clear();
+        }
+        if more {
+            self.flush();
+        }
     }
 
     /// What is staged of a model, to all who are not served individually.
     fn broadcast(&mut self, model: usize) {
         let Some(Some(listeners)) = self.listeners.get_mut(model) else { return };
+        let mut chunks = listeners.staged.iter().filter_map(Stretch::heard);
+        let (first, more) = (chunks.next(), chunks.next().is_some());
+        let Some(first) = first else { return };
         for framing in Framing::ALL {
             let live = &listeners.live[framing.index()];
             if live.is_empty() {
                 continue;
             }
-            let bytes = match listeners.staged.as_slice() {
-                [one] => one.whole(framing).clone(),
-                many => {
-                    let mut all = Vec::with_capacity(many.iter().map(|chunk| chunk.whole(framing).len()).sum());
-                    many.iter().for_each(|chunk| all.extend_from_slice(chunk.whole(framing)));
-                    all.into()
-                }
+            let bytes = if more {
+                let chunks = || listeners.staged.iter().filter_map(Stretch::heard);
+                let mut all = Vec::with_capacity(chunks().map(|chunk| chunk.whole(framing).len()).sum());
+                chunks().for_each(|chunk| all.extend_from_slice(chunk.whole(framing)));
+                all.into()
+            } else {
+                first.whole(framing).clone()
             };
             self.connections.push_to_all(live, &bytes);
         }
+        self.push_single_records(model);
+        self.push_filtered(model);
+    }
+
+    /// To those who hear single records.
+    fn push_single_records(&mut self, model: usize) {
+        let Some(Some(listeners)) = self.listeners.get_mut(model) else { return };
         if listeners.records.is_empty() {
             return;
         }
-        for chunk in &listeners.staged {
-            for (at, id) in chunk.ids().enumerate() {
-                for index in listeners.records.get(id).into_iter().flatten() {
+        for chunk in listeners.staged.iter().filter_map(Stretch::heard) {
+            for (at, change) in chunk.changes().iter().enumerate() {
+                for index in listeners.records.get(change.record.id()).into_iter().flatten() {
                     let connection = self.connections.at(*index);
                     // Who hears the whole model has it already.
                     let whole = connection.listening(model).is_some_and(|listening| listening.scope.whole);
                     if !whole && !connection.individual {
-                        let frame = chunk.frame(at, connection.framing);
+                        let frame = chunk.single(at, connection.framing);
                         self.connections.push(*index, frame);
                     }
                 }
+            }
+        }
+    }
+
+    /// To those who hear what matches a filter: asked once for all who have the same, and pushed in one piece.
+    fn push_filtered(&mut self, model: usize) {
+        let Some(Some(listeners)) = self.listeners.get_mut(model) else { return };
+        if listeners.filters.is_empty() {
+            return;
+        }
+        let (mut found, mut text) = (Vec::new(), String::new());
+        let mut frames: BTreeMap<Number, [Vec<u8>; Framing::ALL.len()]> = BTreeMap::new();
+        for chunk in listeners.staged.iter().filter_map(Stretch::heard) {
+            for change in chunk.changes() {
+                listeners.filters.candidates(change, &mut text, &mut found);
+                for number in &found {
+                    let group = listeners.filters.group(*number);
+                    let Some(effect) = chunk.effect(change, &group.filter) else { continue };
+                    text.clear();
+                    chunk.append_filtered(change, effect, &group.filter, &mut text);
+                    let frames = frames.entry(*number).or_default();
+                    for framing in Framing::ALL.into_iter().filter(|framing| !group.live[framing.index()].is_empty()) {
+                        framing.append(&text, &mut frames[framing.index()]);
+                    }
+                }
+            }
+        }
+        for (number, frames) in frames {
+            let group = listeners.filters.group(number);
+            for (live, frames) in group.live.iter().zip(frames).filter(|(_, frames)| !frames.is_empty()) {
+                self.connections.push_to_all(live, &frames.into());
             }
         }
     }
@@ -129,24 +182,38 @@ impl Hub {
         let framing = connection.framing;
         let scope = &connection.listening(model).expect("looked at above").scope;
         let chunks = &listeners.staged[from..];
-        let frames: Vec<Bytes> = chunks.iter().flat_map(|chunk| scope.frames(chunk, framing, Part::All)).collect();
+        let chunks = chunks.iter().filter_map(Stretch::heard);
+        let frames: Vec<Bytes> = chunks.flat_map(|chunk| scope.frames(chunk, framing, Part::All)).collect();
         frames.into_iter().for_each(|frame| self.connections.push(key.index, frame));
     }
 
-    fn write_dirty(&mut self) {
+    /// Answers whether that made more to write.
+    fn write_dirty(&mut self) -> bool {
         let limit = self.broker.limits().queue_bytes;
         let dirty = self.connections.take_dirty();
-        let mut too_slow = Vec::new();
+        let (mut too_slow, mut drained) = (Vec::new(), Vec::new());
         for index in &dirty {
             let Some(connection) = self.connections.begin_write(*index) else { continue };
             if !connection.blocked {
                 let sink = connection.sink.clone();
                 match connection.outbox.write(|slices| sink.write(slices)) {
                     Written::All if connection.closing => connection.sink.ended(),
-                    Written::All => {}
+                    Written::All => {
+                        connection.lagging = false;
+                        if connection.behind.is_some() {
+                            drained.push(*index);
+                        }
+                    }
                     Written::Some => {
                         connection.blocked = true;
                         connection.sink.blocked();
+                        if !std::mem::replace(&mut connection.lagging, true) {
+                            // What was handed over before this flush was written: that is where it goes on, if need be.
+                            for listening in &mut connection.listening {
+                                let listeners = self.listeners[listening.model].as_ref();
+                                listening.sent = listeners.map_or(listening.sent, |listeners| listeners.flushed);
+                            }
+                        }
                     }
                     Written::Gone => connection.sink.ended(),
                 }
@@ -158,16 +225,17 @@ impl Hub {
                 && connection.outbox.len() <= HIGH_WATER
                 && connection.in_flight == 0
                 && !connection.reading
+                && connection.behind.is_none()
             {
                 self.wake(self.connections.key(*index));
             }
         }
         self.connections.clean(dirty);
-        for index in too_slow {
-            // What it would never read is let go; it reads anew when it is back.
-            self.connections.at(index).outbox.cut();
-            let key = self.connections.key(index);
-            self.close(key, CloseCode::TryAgainLater, "the connection reads too slowly", Some(("slow_consumer", true)));
+        too_slow.into_iter().for_each(|index| self.fall_behind(index));
+        let more = !drained.is_empty();
+        for index in drained {
+            self.catch_up(self.connections.key(index));
         }
+        more
     }
 }

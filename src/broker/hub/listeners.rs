@@ -6,12 +6,17 @@
 use super::{
     Hub,
     connections::{ConnectionKey, Listening},
+    filters::Filters,
 };
-use crate::broker::{chunk::Chunk, framing::Framing, methods::Finished, model::Model};
-use backsync_protocol::{Query, RecordId, Revision};
+use crate::broker::{
+    chunk::{Chunk, Stretch},
+    framing::Framing,
+    model::Model,
+};
+use backsync_protocol::{Filter, Query, RecordId, Revision, Which};
 use bytes::Bytes;
 use foldhash::{HashMap, HashMapExt};
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, fmt, sync::Arc};
 
 /// What of a model a connection hears.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -20,27 +25,32 @@ pub(crate) struct Scope {
     pub(crate) whole: bool,
     /// These records.
     pub(crate) ids: BTreeSet<RecordId>,
+    /// What matches one of these, each for itself.
+    pub(crate) filters: Vec<Filter>,
 }
 
 impl Scope {
-    /// Everything.
-    pub(crate) fn whole() -> Self {
-        Self { whole: true, ids: BTreeSet::new() }
-    }
-
     /// What a query asks to hear.
     pub(crate) fn of(query: &Query) -> Self {
-        match query {
-            Query::All => Self::whole(),
-            Query::One(id) => Self { whole: false, ids: [id.clone()].into() },
-            Query::Ids(ids) => Self { whole: false, ids: ids.iter().cloned().collect() },
+        let mut scope = Self::default();
+        match (&query.filter, &query.which) {
+            (Some(filter), _) => scope.filters.push(filter.clone()),
+            (None, Which::All) => scope.whole = true,
+            (None, Which::One(id)) => drop(scope.ids.insert(id.clone())),
+            (None, Which::Ids(ids)) => scope.ids.extend(ids.iter().cloned()),
         }
+        scope
     }
 
     /// What either hears.
     pub(crate) fn union(mut self, other: Self) -> Self {
         self.whole |= other.whole;
         self.ids.extend(other.ids);
+        for filter in other.filters {
+            if !self.filters.contains(&filter) {
+                self.filters.push(filter);
+            }
+        }
         self
     }
 
@@ -48,25 +58,60 @@ impl Scope {
     pub(crate) fn without(mut self, other: &Self) -> Self {
         self.whole &= !other.whole;
         self.ids.retain(|id| !other.ids.contains(id));
+        self.filters.retain(|filter| !other.filters.contains(filter));
         self
     }
 
     /// Whether there is nothing to hear.
     pub(crate) fn is_empty(&self) -> bool {
-        !self.whole && self.ids.is_empty()
+        self.len() == 0
+    }
+
+    /// The same in parts that a store can be asked for: single records or all, and each filter.
+    pub(super) fn parts(&self) -> Vec<Self> {
+        let of = |filter: &Filter| Self { filters: vec![filter.clone()], ..Self::default() };
+        let mut parts: Vec<Self> = self.filters.iter().map(of).collect();
+        if self.whole || !self.ids.is_empty() {
+            parts.push(Self { filters: Vec::new(), ..self.clone() });
+        }
+        parts
+    }
+
+    /// How many listeners that is.
+    pub(crate) fn len(&self) -> usize {
+        usize::from(self.whole) + self.ids.len() + self.filters.len()
     }
 
     /// The frames of a chunk that are in scope, those of a part of it only where `part` says so.
     pub(super) fn frames(&self, chunk: &Chunk, framing: Framing, part: Part) -> Vec<Bytes> {
+        let mut frames = Vec::new();
         if self.whole {
-            return vec![match part {
+            frames.push(match part {
                 Part::All => chunk.whole(framing).clone(),
                 Part::UpTo(revision) => chunk.up_to(revision, framing),
                 Part::After(revision) => chunk.after(revision, framing),
-            }];
+            });
         }
-        let wanted = chunk.each(framing).filter(|(revision, id, _)| self.ids.contains(*id) && part.contains(*revision));
-        wanted.map(|(_, _, frame)| frame).collect()
+        if self.filters.is_empty() && (self.whole || self.ids.is_empty()) {
+            return frames;
+        }
+        let mut json = String::new();
+        for (at, change) in chunk.changes().iter().enumerate().filter(|(_, change)| part.contains(change.revision)) {
+            // Who hears the whole model has it already.
+            if !self.whole && self.ids.contains(change.record.id()) {
+                frames.push(chunk.single(at, framing));
+            }
+            for filter in &self.filters {
+                if let Some(effect) = chunk.effect(change, filter) {
+                    let mut frame = Vec::new();
+                    json.clear();
+                    chunk.append_filtered(change, effect, filter, &mut json);
+                    framing.append(&json, &mut frame);
+                    frames.push(frame.into());
+                }
+            }
+        }
+        frames
     }
 }
 
@@ -91,16 +136,20 @@ impl Part {
 /// The listeners of one model on one worker.
 #[derive(Debug)]
 pub(super) struct Listeners {
-    model: Arc<Model>,
-    /// The last that came.
+    pub(super) model: Arc<Model>,
+    /// The last that came,
     pub(super) revision: Revision,
+    /// and the last that was handed to the connections.
+    pub(super) flushed: Revision,
     /// Who hears the whole, by framing.
     pub(super) live: [Vec<u32>; Framing::ALL.len()],
     /// Who hears single records.
     pub(super) records: HashMap<RecordId, Vec<u32>>,
+    /// Who hears what matches a filter.
+    pub(super) filters: Filters,
     pub(super) paused: Vec<Paused>,
     /// What came in this batch.
-    pub(super) staged: Vec<Arc<Chunk>>,
+    pub(super) staged: Vec<Stretch>,
     /// Connections with a share in the model.
     connections: usize,
 }
@@ -109,9 +158,27 @@ pub(super) struct Listeners {
 #[derive(Debug)]
 pub(super) struct Paused {
     key: ConnectionKey,
-    pub(super) held: Vec<Arc<Chunk>>,
-    /// What was read, where it is ahead of what came here.
-    due: Option<Finished>,
+    pub(super) held: Vec<Stretch>,
+    /// What is to be done with what was read, where that is ahead of what came here.
+    due: Option<Due>,
+}
+
+/// What waits until a worker has come as far as a revision.
+pub(super) struct Due {
+    revision: Revision,
+    then: Box<dyn FnOnce(&mut Hub)>,
+}
+
+impl Due {
+    pub(super) fn then(self, hub: &mut Hub) {
+        (self.then)(hub);
+    }
+}
+
+impl fmt::Debug for Due {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Due({})", self.revision)
+    }
 }
 
 impl Hub {
@@ -121,11 +188,12 @@ impl Hub {
         listening.map(|listening| listening.scope.clone()).unwrap_or_default()
     }
 
-    /// Hold back what comes for this connection. From now on every change of the model reaches this worker.
-    pub(crate) fn pause(&mut self, key: ConnectionKey, model: &Arc<Model>) {
+    /// Hold back what comes for this connection. From now on every change of the model reaches this worker; answers after which
+    /// revision they are held back.
+    pub(crate) fn pause(&mut self, key: ConnectionKey, model: &Arc<Model>) -> Revision {
         self.be_individual(key);
         self.emit_staged(key, model.index);
-        let Some(connection) = self.connections.find(key) else { return };
+        let Some(connection) = self.connections.find(key) else { return Revision(0) };
         let framing = connection.framing;
         match connection.listening_mut(model.index) {
             Some(listening) => {
@@ -135,21 +203,31 @@ impl Hub {
             }
             None => {
                 connection.listening.reserve_exact(1);
-                let listening = Listening { model: model.index, scope: Scope::default(), slot: 0, paused: true };
-                connection.listening.push(listening);
                 self.enter(model, framing);
+                let sent = self.listeners_of(model.index).revision;
+                let listening = Listening { model: model.index, scope: Scope::default(), slot: 0, paused: true, sent };
+                self.connections.at(key.index).listening.push(listening);
             }
         }
+        self.hold(key, model);
+        self.listeners_of(model.index).revision
+    }
+
+    /// Keep what comes for a connection that is in no list of listeners.
+    pub(super) fn hold(&mut self, key: ConnectionKey, model: &Model) {
         let listeners = self.listeners_of(model.index);
         listeners.paused.push(Paused { key, held: Vec::new(), due: None });
     }
 
     /// The opposite of [`Self::pause`], with what the connection is to hear from now on. Answers what was held back.
-    pub(crate) fn unpause(&mut self, key: ConnectionKey, model: &Arc<Model>, scope: Scope) -> Vec<Arc<Chunk>> {
-        let listeners = self.listeners_of(model.index);
+    pub(crate) fn unpause(&mut self, key: ConnectionKey, model: &Arc<Model>, scope: Scope) -> Vec<Stretch> {
+        // Who has gone meanwhile has left all lists, and perhaps nobody else is in them.
+        let Some(Some(listeners)) = self.listeners.get_mut(model.index) else { return Vec::new() };
         let Some(at) = listeners.paused.iter().position(|paused| paused.key == key) else { return Vec::new() };
         let held = listeners.paused.swap_remove(at).held;
         let staged = listeners.staged.len();
+        // What is staged is held as well: only who is served individually is not given it a second time.
+        self.be_individual(key);
         let connection = self.connections.at(key.index);
         connection.advance(model.index, staged);
         if scope.is_empty() {
@@ -175,20 +253,25 @@ impl Hub {
         self.listeners_of(model.index).revision < revision
     }
 
-    /// Keep what was read until the changes it covers have come.
-    pub(crate) fn finish_later(&mut self, finished: Finished) {
-        let listeners = self.listeners_of(finished.model().index);
-        let key = finished.key();
+    /// Go on for a paused connection when the changes up to a revision have come.
+    pub(crate) fn when_reached(
+        &mut self,
+        key: ConnectionKey,
+        model: &Model,
+        revision: Revision,
+        then: impl FnOnce(&mut Self) + 'static,
+    ) {
+        let listeners = self.listeners_of(model.index);
         if let Some(paused) = listeners.paused.iter_mut().find(|paused| paused.key == key) {
-            paused.due = Some(finished);
+            paused.due = Some(Due { revision, then: Box::new(then) });
         }
     }
 
-    /// Something that was kept and can go out now.
-    pub(super) fn take_due(&mut self, model: usize) -> Option<Finished> {
+    /// Something that waited and can go on now.
+    pub(super) fn take_due(&mut self, model: usize) -> Option<Due> {
         let listeners = self.listeners.get_mut(model)?.as_mut()?;
         let reached = listeners.revision;
-        let is_due = |paused: &&mut Paused| paused.due.as_ref().is_some_and(|finished| finished.revision() <= reached);
+        let is_due = |paused: &&mut Paused| paused.due.as_ref().is_some_and(|due| due.revision <= reached);
         listeners.paused.iter_mut().find(is_due)?.due.take()
     }
 
@@ -197,20 +280,20 @@ impl Hub {
         &mut self,
         key: ConnectionKey,
         scope: &Scope,
-        held: &[Arc<Chunk>],
+        held: &[Stretch],
         covered: Revision,
         before: bool,
     ) {
         let part = if before { Part::UpTo(covered) } else { Part::After(covered) };
         let Some(framing) = self.connections.find(key).map(|connection| connection.framing) else { return };
-        for frame in held.iter().flat_map(|chunk| scope.frames(chunk, framing, part)) {
+        for frame in held.iter().filter_map(Stretch::heard).flat_map(|chunk| scope.frames(chunk, framing, part)) {
             self.connections.push(key.index, frame);
         }
     }
 
     /// Take a connection that goes out of a model's listeners.
     pub(super) fn leave(&mut self, key: ConnectionKey, listening: &Listening, framing: Framing) {
-        let Listening { model, scope, slot, paused } = listening;
+        let Listening { model, scope, slot, paused, .. } = listening;
         if *paused {
             self.listeners_of(*model).paused.retain(|paused| paused.key != key);
         } else {
@@ -228,8 +311,10 @@ impl Hub {
             Box::new(Listeners {
                 model: model.clone(),
                 revision: begin,
+                flushed: begin,
                 live: Default::default(),
                 records: HashMap::new(),
+                filters: Filters::default(),
                 paused: Vec::new(),
                 staged: Vec::new(),
                 connections: 0,
@@ -261,11 +346,14 @@ impl Hub {
         for id in &scope.ids {
             listeners.records.entry(id.clone()).or_default().push(index);
         }
+        for filter in &scope.filters {
+            listeners.filters.insert(filter, framing, index);
+        }
         listening.scope = scope;
         listening.paused = false;
     }
 
-    fn uninstall(&mut self, index: u32, model: usize, scope: &Scope, slot: usize, framing: Framing) {
+    pub(super) fn uninstall(&mut self, index: u32, model: usize, scope: &Scope, slot: usize, framing: Framing) {
         let listeners = self.listeners[model].as_mut().expect("a model with a share has listeners");
         if scope.whole {
             let live = &mut listeners.live[framing.index()];
@@ -274,6 +362,9 @@ impl Hub {
                 let moved = self.connections.at(*moved).listening_mut(model);
                 moved.expect("who is live has a share").slot = slot;
             }
+        }
+        for filter in &scope.filters {
+            listeners.filters.remove(filter, framing, index);
         }
         for id in &scope.ids {
             if let Some(indexes) = listeners.records.get_mut(id) {
@@ -285,7 +376,7 @@ impl Hub {
         }
     }
 
-    fn listeners_of(&mut self, model: usize) -> &mut Listeners {
+    pub(super) fn listeners_of(&mut self, model: usize) -> &mut Listeners {
         self.listeners[model].as_mut().expect("a model with a share has listeners")
     }
 }

@@ -1,11 +1,14 @@
 //! What a client may ask for: a file for each kind of method, and the index of them all.
 
+mod consult;
 mod listen;
 mod read;
+mod system;
 mod write;
 
-pub(crate) use read::{Finished, finish as finish_read};
-pub(crate) use write::reply as reply_to_write;
+pub(crate) use read::{append_array, wanted, when_answered};
+pub(crate) use system::system;
+pub(crate) use write::{new_id, refusal, reply as reply_to_write, upsert};
 
 use super::{
     error,
@@ -35,10 +38,15 @@ pub(crate) struct Call<'a> {
 
 /// Begin what is asked for, if it may be.
 pub(crate) fn dispatch(hub: &mut Hub, call: Call<'_>) -> Result<Progress, ErrorObject> {
-    hub.check(call.key, Action { method: call.method, model: &call.model.name }).map_err(error::of_policy)?;
+    check(hub, call.key, call.method, &call.model)?;
     match call.method {
         Method::Read | Method::Subscribe => read::begin(hub, &call),
         Method::Unsubscribe => listen::unsubscribe(hub, &call),
         Method::Upsert | Method::Delete => write::begin(hub, call),
     }
+}
+
+/// Ask whether it may be.
+fn check(hub: &mut Hub, key: ConnectionKey, method: Method, model: &Model) -> Result<(), ErrorObject> {
+    hub.check(key, Action { method, model: &model.name }).map_err(error::of_policy)
 }

@@ -1,16 +1,19 @@
 //! `read` and `subscribe`: a snapshot, and from it on every change of what was read, without a hole between the two.
 
-use super::Call;
+use super::{Call, consult};
 use crate::{
     broker::{
         error,
+        handler::Decision,
         hub::{ConnectionKey, Hub, Progress, Scope},
         model::Model,
     },
-    store::{Answer, Selection, Snapshot, StoreError},
+    store::{self, Answer, Selection, Snapshot, StoreError},
 };
-use backsync_protocol::{ErrorCode, ErrorObject, Method, Options, Query, Record, Revision, message};
-use std::sync::Arc;
+use backsync_protocol::{
+    Epoch, ErrorCode, ErrorObject, Method, Options, Position, Query, Record, Revision, Since, Which, json, message,
+};
+use std::{num::NonZeroU64, sync::Arc};
 
 /// A read on its way.
 #[derive(Debug)]
@@ -20,30 +23,27 @@ struct Read {
     model: Arc<Model>,
     method: Method,
     query: Query,
-    /// What is heard in addition, once it is read.
+    /// Whether it is heard, too,
+    listens: bool,
+    /// and what that adds, once it is read.
     listen: Scope,
-    /// Changes are held back meanwhile.
-    paused: bool,
+    /// Changes are held back meanwhile, from this revision on.
+    paused: Option<Revision>,
 }
 
-/// A read whose snapshot is there.
-#[derive(Debug)]
-pub(crate) struct Finished {
-    read: Read,
-    snapshot: Snapshot,
-}
-
-impl Finished {
-    pub(crate) fn key(&self) -> ConnectionKey {
-        self.read.key
-    }
-
-    pub(crate) fn model(&self) -> &Model {
-        &self.read.model
-    }
-
-    pub(crate) fn revision(&self) -> Revision {
-        self.snapshot.position.revision
+impl Read {
+    /// Find out what is to be heard.
+    ///
+    /// # Errors
+    /// `limit_exceeded` where the connection has no room for that.
+    fn choose(&mut self, hub: &mut Hub) -> Result<(), ErrorObject> {
+        self.listen = if self.listens { Scope::of(&self.query) } else { Scope::default() };
+        let more = self.listen.clone().without(&hub.scope(self.key, &self.model)).len();
+        let limit = hub.limits().listeners_per_connection;
+        if hub.listener_count(self.key) + more > limit {
+            return Err(error::limit("this connection has all the listeners it may have", limit));
+        }
+        Ok(())
     }
 }
 
@@ -53,92 +53,142 @@ pub(super) fn begin(hub: &mut Hub, call: &Call<'_>) -> Result<Progress, ErrorObj
     if !hub.may_read(call.key) {
         return Ok(Progress::Later);
     }
-    let listen = if options.listen { Scope::of(&query) } else { Scope::default() };
-    let already = hub.scope(call.key, &call.model);
-    let more = usize::from(listen.whole && !already.whole) + listen.ids.difference(&already.ids).count();
-    let limit = hub.limits().listeners_per_connection;
-    if hub.listener_count(call.key) + more > limit {
-        return Err(error::limit("this connection has all the listeners it may have", limit));
-    }
-    hub.set_reading(call.key, true);
     let (key, id, model, method) = (call.key, call.id.map(Box::from), call.model.clone(), call.method);
-    place(hub, Read { key, id, model, method, query, listen, paused: false });
+    let (listens, listen) = (options.listen, Scope::default());
+    let mut read = Read { key, id, model, method, query, listens, listen, paused: None };
+    if read.model.handler.is_none() {
+        read.choose(hub)?;
+    }
+    hub.set_reading(key, true);
+    place(hub, read);
     Ok(Progress::Taken)
 }
 
 /// First of all the node has to know where delivery of the model begins.
 fn place(hub: &mut Hub, read: Read) {
     if read.model.is_placed() {
-        return ask(hub, read);
+        return ask_handler(hub, read);
     }
     let position = hub.store().position(&read.model.name);
     when_answered(hub, position, |hub, position| match position {
         Ok(position) => {
             read.model.place(position);
-            ask(hub, read);
+            ask_handler(hub, read);
         }
         Err(cause) => fail(hub, read, &cause),
+    });
+}
+
+/// Ask the model's handler, where it has one, what to read. What changes meanwhile is held back already: so it is not missing
+/// from what a handler answers.
+fn ask_handler(hub: &mut Hub, mut read: Read) {
+    if read.model.handler.is_none() {
+        return ask(hub, read);
+    }
+    read.paused = Some(hub.pause(read.key, &read.model));
+    let caller = hub.caller(read.key, &read.model.name, Some(read.method), read.id.as_deref());
+    let asking = consult::read(caller, read.model.clone(), read.query.clone());
+    hub.when_decided(asking, |hub, decided| {
+        if !hub.connection_is_open(read.key) {
+            return;
+        }
+        let chosen = decided.and_then(|decided| {
+            let answered = match decided {
+                Decision::Continue(query) => {
+                    read.query = query;
+                    None
+                }
+                Decision::Answer(records) => Some(records),
+            };
+            read.choose(hub).map(|()| answered)
+        });
+        match chosen {
+            Ok(None) => ask(hub, read),
+            Ok(Some(records)) => {
+                let revision = read.paused.unwrap_or_default();
+                let position = Position { epoch: read.model.epoch(), revision };
+                finish(hub, read, &Snapshot { records, deleted: Vec::new(), reset: true, position });
+            }
+            Err(error) => refuse(hub, read, &error),
+        }
     });
 }
 
 fn ask(hub: &mut Hub, mut read: Read) {
-    if !read.listen.is_empty() || !hub.scope(read.key, &read.model).is_empty() {
-        hub.pause(read.key, &read.model);
-        read.paused = true;
+    let hears = |hub: &mut Hub| !read.listen.is_empty() || !hub.scope(read.key, &read.model).is_empty();
+    if read.paused.is_none() && hears(hub) {
+        read.paused = Some(hub.pause(read.key, &read.model));
     }
-    let selection = match (read.method, &read.query) {
-        (Method::Read, Query::All) => Selection::All,
-        (Method::Read, Query::One(id)) => Selection::Ids(vec![id.clone()]),
-        (Method::Read, Query::Ids(ids)) => Selection::Ids(ids.clone()),
+    let wanted = match read.method {
         // A subscription is a read of nothing: it has a position to begin at.
-        _ => Selection::Ids(Vec::new()),
+        Method::Subscribe if read.query.since.is_none() => {
+            store::Read { selection: Selection::Ids(Vec::new()), ..store::Read::default() }
+        }
+        _ => wanted(&read.query),
     };
-    let answer = hub.store().read(&read.model.name, selection);
+    let answer = hub.store().read(&read.model.name, wanted);
     when_answered(hub, answer, |hub, answer| match answer {
         Ok(snapshot) => {
-            let finished = Finished { read, snapshot };
-            if finished.read.paused {
+            if read.paused.is_some() {
                 // What is in the inbox may be what the snapshot covers.
                 hub.drain();
-                if hub.is_behind(&finished.read.model, finished.revision()) {
-                    return hub.finish_later(finished);
+                let revision = snapshot.position.revision;
+                if hub.connection_is_open(read.key) && hub.is_behind(&read.model, revision) {
+                    let (key, model) = (read.key, read.model.clone());
+                    return hub.when_reached(key, &model, revision, move |hub| finish(hub, read, &snapshot));
                 }
             }
-            finish(hub, finished);
+            finish(hub, read, &snapshot);
         }
         Err(cause) => fail(hub, read, &cause),
     });
 }
 
+/// What to ask the store for.
+pub(crate) fn wanted(query: &Query) -> store::Read {
+    // A position that this server cannot have given is of a history that it does not know.
+    let foreign = Position { epoch: Epoch(NonZeroU64::MAX), revision: Revision(0) };
+    store::Read {
+        selection: match &query.which {
+            Which::All => Selection::All,
+            Which::One(id) => Selection::Ids(vec![id.clone()]),
+            Which::Ids(ids) => Selection::Ids(ids.clone()),
+        },
+        filter: query.filter.clone(),
+        sort: query.sort.clone(),
+        skip: query.skip,
+        limit: query.limit,
+        since: query.since.map(|since| match since {
+            Since::Known(position) => position,
+            Since::Foreign => foreign,
+        }),
+    }
+}
+
 /// Reply, and go live.
-pub(crate) fn finish(hub: &mut Hub, finished: Finished) {
-    let Finished { read, snapshot } = finished;
-    let missing = matches!(read.query, Query::One(_)) && snapshot.records.is_empty();
+fn finish(hub: &mut Hub, read: Read, snapshot: &Snapshot) {
+    let missing = matches!(read.query.which, Which::One(_)) && snapshot.records.is_empty();
     let revision = snapshot.position.revision;
     let prior = hub.scope(read.key, &read.model);
-    let scope = if missing { prior.clone() } else { prior.clone().union(read.listen) };
-    let held = if read.paused { hub.unpause(read.key, &read.model, scope.clone()) } else { Vec::new() };
-    if !(read.method == Method::Read && read.query == Query::All) {
-        hub.emit_held(read.key, &prior, &held, revision, true);
-    }
+    let scope = if missing { prior.clone() } else { prior.clone().union(read.listen.clone()) };
+    let held = if read.paused.is_some() { hub.unpause(read.key, &read.model, scope.clone()) } else { Vec::new() };
+    // Also where the reply has all of it anew: a look takes nothing from the listening that was there before.
+    hub.emit_held(read.key, &prior, &held, revision, true);
     if let Some(id) = &read.id {
         let event = read.model.event(read.method);
-        let position = Some(snapshot.position);
-        hub.reply(read.key, &read.model, |out| match (&read.query, read.method) {
-            (_, Method::Subscribe) => message::append_reply(id, event, "{}", position, out),
-            (Query::One(wanted), _) => match snapshot.records.first() {
-                Some(record) => message::append_reply(id, event, &record.json, position, out),
-                None => message::append_failed_reply(id, event, &not_found(&read.model, wanted.as_str()), out),
-            },
-            _ => {
-                let data = array(&snapshot.records);
-                match read.model.bounds.max_records {
-                    Some(max) => {
-                        let extra = format!("\"max_records\":{max}");
-                        message::append_reply_with(id, event, &data, &extra, position, out);
-                    }
-                    None => message::append_reply(id, event, &data, position, out),
+        hub.reply(read.key, [&read.model], |out| match (&read.query.which, snapshot.records.first()) {
+            (Which::One(wanted), None) => {
+                message::append_failed_reply(id, event, &not_found(&read.model, wanted.as_str()), out);
+            }
+            (which, first) => {
+                message::begin_reply(id, event, out);
+                match (which, first) {
+                    _ if read.method == Method::Subscribe && read.query.since.is_none() => out.push_str("{}"),
+                    (Which::One(_), Some(record)) => out.push_str(record.json()),
+                    _ => append_array(snapshot.records.iter().map(Some), out),
                 }
+                append_extras(&read, snapshot, out);
+                message::end(Some(snapshot.position), out);
             }
         });
     }
@@ -146,15 +196,47 @@ pub(crate) fn finish(hub: &mut Hub, finished: Finished) {
     hub.set_reading(read.key, false);
 }
 
+/// What a reply bears beside the records.
+fn append_extras(read: &Read, snapshot: &Snapshot, out: &mut String) {
+    if read.query.since.is_some() && snapshot.reset {
+        out.push_str(",\"reset\":true");
+    } else if read.query.since.is_some() {
+        out.push_str(",\"deleted\":[");
+        for (at, id) in snapshot.deleted.iter().enumerate() {
+            if at > 0 {
+                out.push(',');
+            }
+            json::append_string(id.as_str(), out);
+        }
+        out.push(']');
+    }
+    if let Some(filter) = read.listen.filters.first() {
+        out.push_str(",\"filter\":");
+        json::append_string(filter.name(), out);
+    }
+    if let Some(max) = read.model.rules.bounds.max_records
+        && read.method == Method::Read
+        && matches!(read.query.which, Which::All)
+    {
+        out.push_str(",\"max_records\":");
+        json::append_number(max.get().into(), out);
+    }
+}
+
 fn fail(hub: &mut Hub, read: Read, cause: &StoreError) {
     tracing::error!(model = %read.model.name, error = %cause, "the store did not answer a read");
-    if read.paused {
+    refuse(hub, read, &error::of_store(cause));
+}
+
+/// It fails, and everything stays as it was.
+fn refuse(hub: &mut Hub, read: Read, error: &ErrorObject) {
+    if read.paused.is_some() {
         let prior = hub.scope(read.key, &read.model);
         let held = hub.unpause(read.key, &read.model, prior.clone());
         hub.emit_held(read.key, &prior, &held, Revision(0), false);
     }
     let event = read.model.event(read.method);
-    hub.fail(read.key, read.id.as_deref(), event, &error::of_store(cause));
+    hub.fail(read.key, read.id.as_deref(), event, error);
     hub.set_reading(read.key, false);
 }
 
@@ -164,7 +246,7 @@ fn not_found(model: &Model, id: &str) -> ErrorObject {
 }
 
 /// Go on with the answer: at once where it is there, else when it comes, if the hub still lives.
-fn when_answered<T: 'static>(
+pub(crate) fn when_answered<T: 'static>(
     hub: &mut Hub,
     answer: Answer<T>,
     then: impl FnOnce(&mut Hub, Result<T, StoreError>) + 'static,
@@ -185,16 +267,16 @@ fn when_answered<T: 'static>(
     }
 }
 
-/// Records as a JSON array.
-pub(super) fn array(records: &[Record]) -> String {
-    let mut json = String::with_capacity(records.iter().map(|record| record.json.len() + 1).sum::<usize>() + 2);
-    json.push('[');
-    for (at, record) in records.iter().enumerate() {
+/// Append records as a JSON array, `null` where there is none.
+pub(crate) fn append_array<'r>(records: impl Iterator<Item = Option<&'r Record>> + Clone, out: &mut String) {
+    let text = |record: Option<&'r Record>| record.map_or("null", Record::json);
+    out.reserve(records.clone().map(|record| text(record).len() + 1).sum::<usize>() + 64);
+    out.push('[');
+    for (at, record) in records.enumerate() {
         if at > 0 {
-            json.push(',');
+            out.push(',');
         }
-        json.push_str(&record.json);
+        out.push_str(text(record));
     }
-    json.push(']');
-    json
+    out.push(']');
 }

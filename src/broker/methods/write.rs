@@ -1,94 +1,308 @@
-//! `upsert` and `delete`: the way everything communicates.
+//! `upsert` and `delete`: the way everything communicates. One model, or a batch over several of one group.
 
-use super::{Call, read::array};
+use super::{Call, consult, read::append_array};
 use crate::{
     broker::{
         error,
-        hub::{Hub, Progress},
-        inbox::ReplyTo,
-        model::{Completion, Write},
+        hub::{ConnectionKey, Hub, Progress},
+        inbox::{Answered, Asked, BATCH_EVENT, Entry, Failure, ReplyTo},
+        model::Model,
+        turns::{Completion, Write},
     },
-    store::{Commit, Committed, Operation},
+    store::{Commit, Committed, Done, Few, Operation, Part, Rejected, Terms, Transaction},
 };
 use backsync_protocol::{
-    ErrorCode, ErrorObject, Method, Options, RecordId, RecordInput,
-    json::{Members, Value},
+    ErrorCode, ErrorObject, Event, Method, Options, Record, RecordId, RecordInput, Request,
+    json::{self, Members, Raw, Value},
     message,
-    record::record_id,
+    record::{meta, record_id},
 };
+use sha2::{Digest, Sha256};
+use smallvec::smallvec;
+use std::{ops::Range, sync::Arc};
 
 pub(super) fn begin(hub: &mut Hub, call: Call<'_>) -> Result<Progress, ErrorObject> {
-    let options = Options::parse(call.options, call.method)?;
-    let Some(data) = call.data else { return Err(takes(call.method, "nothing")) };
+    let asked = Asking { model: &call.model, method: call.method, options: call.options, text: call.text };
+    let (operations, batch) = asked.operations(hub, call.key, call.data)?;
     if !hub.may_write(call.key, &call.model) {
         return Ok(Progress::Later);
     }
-    let (operations, batch) = match data {
-        Value::Object(members) if call.method == Method::Upsert => {
-            (vec![upsert(RecordInput::of(members, call.text)?, options.replace)], false)
-        }
-        Value::Object(members) => (vec![delete(members)?], false),
-        Value::Array(values) => {
-            let limit = hub.limits().batch_records;
-            if values.len() > limit {
-                return Err(error::limit(&format!("{} records in one batch", values.len()), limit));
-            }
-            let operations = values.iter().enumerate().map(|(at, value)| {
-                let operation = match call.method {
-                    Method::Upsert => RecordInput::parse(*value).map(|record| upsert(record, options.replace)),
-                    _ => Members::parse(value.get()).map_err(|_| no_id()).and_then(|members| delete(&members)),
-                };
-                operation.map_err(|e| ErrorObject { message: format!("element {at} of the batch: {}", e.message), ..e })
-            });
-            (operations.collect::<Result<_, _>>()?, true)
-        }
-        Value::Other(kind) => return Err(takes(call.method, kind)),
-    };
-    let (worker, connection, id) = (hub.worker(), call.key, call.id.map(Box::from));
-    let to = ReplyTo { worker, connection, id, model: call.model.clone(), method: call.method, batch };
-    hub.submit(call.key, &call.model, Write { commit: Commit { operations }, completion: Completion::Reply(to) });
+    let parts = vec![call.model.part(operations)];
+    let asked = Asked::One { model: call.model.clone(), method: call.method, batch, answered: Answered::new() };
+    submit(hub, call.key, call.id, call.text, parts, smallvec![call.model], asked);
     Ok(Progress::Taken)
 }
 
-fn upsert(record: RecordInput, replace: bool) -> Operation {
-    let id = record
-        .id
-        .unwrap_or_else(|| RecordId::parse(&uuid::Uuid::now_v7().to_string()).expect("36 bytes are an allowed length"));
-    Operation::Upsert { id, attributes: record.attributes, replace }
+/// `$batch:commit`: an array of `{event, data, options}`, all or nothing.
+pub(super) fn begin_batch(hub: &mut Hub, key: ConnectionKey, request: &Request<'_>) -> Result<Progress, ErrorObject> {
+    let invalid = |message: String| ErrorObject::new(ErrorCode::InvalidData, message);
+    if request.options.is_some() {
+        let message = "a batch has no options of its own: each of its entries has";
+        return Err(ErrorObject::new(ErrorCode::InvalidOptions, message));
+    }
+    let Some(Value::Array(elements)) = &request.data else {
+        let takes = "takes an array of {\"event\":\"Model:upsert\",\"data\":…}";
+        let given = request.data.as_ref().map_or("nothing", Value::kind);
+        return Err(invalid(format!("{BATCH_EVENT} {takes}, not {given}")));
+    };
+    if !hub.may_read(key) {
+        return Ok(Progress::Later);
+    }
+    let (mut parts, mut models): (Vec<Part>, Few<Arc<Model>>) = (Vec::new(), Few::new());
+    let mut entries = Vec::with_capacity(elements.len().min(64));
+    let mut left = hub.limits().batch_records;
+    for (at, element) in elements.iter().enumerate() {
+        let (model, method, operations, batch) = entry(hub, key, *element).map_err(|error| error.of_element(at))?;
+        let weight = operations.len().max(1);
+        let limit = hub.limits().batch_records;
+        left = left.checked_sub(weight).ok_or_else(|| error::limit("too many records in one batch", limit))?;
+        if let Some(first) = models.first().filter(|first| !Arc::ptr_eq(&first.turns, &model.turns)) {
+            let (a, b) = (&first.name, &model.name);
+            let message = format!("{a} and {b} are not of one group, and only models of one group share a batch");
+            return Err(invalid(message).of_element(at));
+        }
+        let part = models.iter().position(|known| known.index == model.index).unwrap_or_else(|| {
+            parts.push(model.part(Few::new()));
+            models.push(model.clone());
+            models.len() - 1
+        });
+        let from = parts[part].operations.len();
+        parts[part].operations.extend(operations);
+        let operations = from..parts[part].operations.len();
+        entries.push(Entry { model, method, batch, part, operations, answered: Answered::new() });
+    }
+    if entries.is_empty() {
+        if let Some(id) = request.id {
+            hub.reply(key, [], |out| message::append_reply(id, BATCH_EVENT, "[]", None, out));
+        }
+        return Ok(Progress::Taken);
+    }
+    submit(hub, key, request.id, request.text, parts, models, Asked::Batch(entries));
+    Ok(Progress::Taken)
 }
 
-fn delete(members: &Members<'_>) -> Result<Operation, ErrorObject> {
-    Ok(Operation::Delete { id: record_id(members.find("id").ok_or_else(no_id)?)? })
+fn entry(
+    hub: &mut Hub,
+    key: ConnectionKey,
+    element: Raw<'_>,
+) -> Result<(Arc<Model>, Method, Few<Operation>, bool), ErrorObject> {
+    let invalid = |message: &str| ErrorObject::new(ErrorCode::InvalidData, message);
+    let wants = "an entry is an object {\"event\":\"Model:upsert\",\"data\":…,\"options\":…}";
+    let members = Members::parse(element.get()).map_err(|_| invalid(wants))?;
+    if let Some((name, _)) = members.0.iter().find(|(name, _)| !["event", "data", "options"].contains(&name.as_ref())) {
+        let message = format!("unknown member {}; {wants}", json::excerpt(name));
+        return Err(ErrorObject::new(ErrorCode::UnknownMember, message));
+    }
+    let event = members.find("event").and_then(json::string).ok_or_else(|| invalid(wants))?;
+    let event = Event::parse(&event)?;
+    let method = Method::parse(event.method).filter(|method| matches!(method, Method::Upsert | Method::Delete));
+    let method = method.ok_or_else(|| invalid("a batch has upserts and deletes only"))?;
+    let model = hub.model(event.model)?;
+    super::check(hub, key, method, &model)?;
+    let data = members.find("data");
+    let value = data.and_then(|data| serde_json::from_str::<Value<'_>>(data.get()).ok());
+    let options = members.find("options").filter(|options| options.get() != "null");
+    let asked = Asking { model: &model, method, options, text: data.map_or("", Raw::get) };
+    let (operations, batch) = asked.operations(hub, key, value.as_ref())?;
+    Ok((model, method, operations, batch))
+}
+
+/// A write as it is asked for; `text` is what its record was read out of.
+struct Asking<'a> {
+    model: &'a Model,
+    method: Method,
+    options: Option<Raw<'a>>,
+    text: &'a str,
+}
+
+impl Asking<'_> {
+    /// What is to be done, and whether it was given as an array.
+    fn operations(
+        &self,
+        hub: &mut Hub,
+        key: ConnectionKey,
+        data: Option<&Value<'_>>,
+    ) -> Result<(Few<Operation>, bool), ErrorObject> {
+        let options = Options::parse(self.options, self.method)?;
+        let owner = if self.model.rules.ephemeral { hub.owner(key) } else { None };
+        let policy = options.policy.unwrap_or(self.model.rules.policy);
+        let terms = Terms { policy, prefer: options.prefer, base: options.base, last_change: None, owner };
+        match data {
+            Some(Value::Object(members)) if self.method == Method::Upsert => {
+                let record = RecordInput::of(members, self.text, new_id)?;
+                Ok((smallvec![upsert(record, options.replace, terms)], false))
+            }
+            Some(Value::Object(members)) => Ok((smallvec![delete(members, terms)?], false)),
+            Some(Value::Array(values)) => {
+                let limit = hub.limits().batch_records;
+                if values.len() > limit {
+                    return Err(error::limit(&format!("{} records in one batch", values.len()), limit));
+                }
+                if options.base.is_some() {
+                    let message = "base goes with one record; in a batch each record bears its own as _rev";
+                    return Err(ErrorObject::new(ErrorCode::InvalidOptions, message));
+                }
+                let operation = |value: Raw<'_>| match self.method {
+                    Method::Upsert => {
+                        RecordInput::parse(value, new_id).map(|record| upsert(record, options.replace, terms.clone()))
+                    }
+                    _ => {
+                        let members = Members::parse(value.get()).map_err(|_| no_id())?;
+                        delete(&members, terms.clone())
+                    }
+                };
+                let operations = values.iter().enumerate();
+                let operations = operations.map(|(at, value)| operation(*value).map_err(|error| error.of_element(at)));
+                Ok((operations.collect::<Result<_, _>>()?, true))
+            }
+            None => Err(self.takes("nothing")),
+            Some(Value::Other(kind)) => Err(self.takes(kind)),
+        }
+    }
+
+    fn takes(&self, given: &str) -> ErrorObject {
+        let takes = match self.method {
+            Method::Upsert => "a record, which is a JSON object, or an array of records",
+            _ => "{\"id\":…}, or an array of them",
+        };
+        ErrorObject::new(ErrorCode::InvalidData, format!("{} takes {takes}, not {given}", self.method.name()))
+    }
+}
+
+/// An upsert, on these terms or those of the record itself.
+pub(crate) fn upsert(record: RecordInput, replace: bool, terms: Terms) -> Operation {
+    let terms = Terms { base: terms.base.or(record.base), last_change: record.last_change, ..terms };
+    Operation::Upsert { record, replace, terms }
+}
+
+fn delete(members: &Members<'_>, terms: Terms) -> Result<Operation, ErrorObject> {
+    let id = record_id(members.find("id").ok_or_else(no_id)?)?;
+    let base = terms.base.or(meta(members, "_rev")?.map(backsync_protocol::Revision));
+    Ok(Operation::Delete { id, terms: Terms { base, last_change: meta(members, "_lastChange")?, ..terms } })
+}
+
+/// An id for a record that has none.
+pub(crate) fn new_id() -> RecordId {
+    RecordId::parse(&uuid::Uuid::now_v7().to_string()).expect("36 bytes are an allowed length")
 }
 
 fn no_id() -> ErrorObject {
     ErrorObject::new(ErrorCode::InvalidData, "a deletion names its record: {\"id\":…}")
 }
 
-fn takes(method: Method, given: &str) -> ErrorObject {
-    let takes = match method {
-        Method::Upsert => "a record, which is a JSON object, or an array of records",
-        _ => "{\"id\":…}, or an array of them",
-    };
-    ErrorObject::new(ErrorCode::InvalidData, format!("{} takes {takes}, not {given}", method.name()))
+fn submit(
+    hub: &mut Hub,
+    key: ConnectionKey,
+    id: Option<&str>,
+    text: &str,
+    parts: Vec<Part>,
+    models: Few<Arc<Model>>,
+    asked: Asked,
+) {
+    let transaction = id.zip(hub.client(key)).map(|(id, client)| {
+        let mut digest = [0; 16];
+        digest.copy_from_slice(&Sha256::digest(text)[..16]);
+        Box::new(Transaction { client, id: id.into(), digest })
+    });
+    let commit = Commit { parts, transaction, now: hub.broker.now() };
+    let to = ReplyTo { worker: hub.worker(), connection: key, id: id.map(Box::from), asked, caller: None };
+    let to = Box::new(to);
+    if let Some(handled) = models.iter().find(|model| model.handler.is_some())
+        && let Some(caller) = hub.caller(key, &handled.name, None, id)
+    {
+        return consult::write(hub, key, commit, models, to, caller);
+    }
+    hub.submit(key, Write { commit, models, completion: Completion::Reply(to) });
 }
 
-/// Answer a write, behind its own push.
+/// Answer a write, behind its own pushes.
 pub(crate) fn reply(hub: &mut Hub, to: &ReplyTo, committed: &Committed) {
     let Some(id) = &to.id else { return };
-    let position = Some(committed.position);
-    hub.reply(to.connection, &to.model, |out| {
-        let event = to.event();
-        match (to.method, to.batch) {
-            (Method::Upsert, true) => {
-                let records: Vec<_> = committed.records.iter().flatten().cloned().collect();
-                message::append_reply(id, event, &array(&records), position, out);
-            }
-            (Method::Upsert, false) => {
-                let record = committed.records[0].as_ref().expect("an upsert has a record");
-                message::append_reply(id, event, &record.json, position, out);
-            }
-            _ => message::append_reply(id, event, "{}", position, out),
+    match &to.asked {
+        Asked::One { model, method, batch, answered } => {
+            let done = &committed.parts[0];
+            hub.reply(to.connection, [model], |out| {
+                message::begin_reply(id, to.event(), out);
+                append_result(*method, *batch, answered, done, 0..done.records.len(), out);
+                message::end(Some(done.position), out);
+            });
         }
-    });
+        Asked::Batch(entries) => hub.reply(to.connection, entries.iter().map(|entry| &entry.model), |out| {
+            message::begin_reply(id, to.event(), out);
+            out.push('[');
+            for (at, entry) in entries.iter().enumerate() {
+                if at > 0 {
+                    out.push(',');
+                }
+                let done = &committed.parts[entry.part];
+                message::begin_result(entry.model.event(entry.method), out);
+                append_result(entry.method, entry.batch, &entry.answered, done, entry.operations.clone(), out);
+                message::end(Some(done.position), out);
+            }
+            out.push(']');
+            message::end(None, out);
+        }),
+    }
+}
+
+/// The result of operations of one method. A deletion that was done gives `{}`; a write that lost to another gives the record
+/// that won, which is `null` where that was a deletion.
+fn append_result(
+    method: Method,
+    batch: bool,
+    answered: &Answered,
+    done: &Done,
+    operations: Range<usize>,
+    out: &mut String,
+) {
+    // A repeated write has its first outcome; a handler may have left other operations then.
+    let records = done.records.get(operations).unwrap_or_default();
+    let merged: Few<Option<Record>>;
+    let records = if answered.is_empty() {
+        records
+    } else {
+        merged = merge(records, answered);
+        &merged
+    };
+    match (method, batch, records) {
+        (Method::Upsert, true, records) => append_array(records.iter().map(Option::as_ref), out),
+        (_, true, _) => out.push_str("{}"),
+        (_, _, [Some(record)]) => out.push_str(record.json()),
+        (Method::Upsert, ..) => out.push_str("null"),
+        _ => out.push_str("{}"),
+    }
+}
+
+/// What the store did and what a handler answered, in the order of the elements.
+fn merge(records: &[Option<Record>], answered: &Answered) -> Few<Option<Record>> {
+    let (mut records, mut merged) = (records.iter().cloned(), Few::new());
+    for (at, record) in answered {
+        merged.extend(records.by_ref().take(at - merged.len()));
+        merged.push(record.clone());
+    }
+    merged.extend(records);
+    merged
+}
+
+/// What a client is told of a write that was not done.
+pub(crate) fn refusal(failure: &Failure, to: &ReplyTo) -> ErrorObject {
+    match &to.asked {
+        Asked::One { batch: false, .. } => error::of_failure(failure, None),
+        Asked::One { answered, .. } => error::of_failure(
+            failure,
+            Some(&|rejected: &Rejected| {
+                // An operation's element is behind those that were answered before it.
+                let behind = |element: usize, (at, _): &(usize, _)| if *at <= element { element + 1 } else { element };
+                answered.iter().fold(rejected.operation, behind)
+            }),
+        ),
+        Asked::Batch(entries) => error::of_failure(
+            failure,
+            Some(&|rejected: &Rejected| {
+                let is_it =
+                    |entry: &Entry| entry.part == rejected.part && entry.operations.contains(&rejected.operation);
+                entries.iter().position(is_it).unwrap_or_default()
+            }),
+        ),
+    }
 }

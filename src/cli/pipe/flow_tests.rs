@@ -38,7 +38,7 @@ impl<F: Fn(&[String], usize) -> Option<ClientError>> Upload for Store<F> {
 }
 
 fn refusal(code: &str, retry: bool) -> Option<ClientError> {
-    Some(ClientError::Refused(ServerError { code: code.to_owned(), message: "no".to_owned(), retry }))
+    Some(ClientError::Refused(ServerError::new(code, "no", retry)))
 }
 
 /// Pipe the numbers below `count`, 10 a batch; what is stored, the refused, the result. Pauses take no time.

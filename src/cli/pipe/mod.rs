@@ -36,9 +36,10 @@ const FRAME: Duration = Duration::from_millis(100);
 /// several records with the same "line", numbered "part" 1, 2, 3 …, the last with "parts", how many there are.
 ///
 /// Lines leave in batches of --batch, or after 50 ms, so that a followed file is live. Several batches are on their way
-/// at once, and while the server does not keep up no more is read. Every record gets its id here, so nothing is lost or
-/// doubled when the connection breaks or the server restarts: what is not acknowledged is sent again, in order. While
-/// the store is full or away it is tried again. A line that the server refuses for itself is reported with its number,
+/// at once, and while the server does not keep up no more is read. When the connection breaks or the server restarts
+/// nothing is lost or doubled: what is not acknowledged is sent again, in order, and the server knows what it has done
+/// already. (It forgets after a day, or 100,000 records of other writers; but every record gets its id here, so that what
+/// is stored twice even then is the same record.) While the store is full or away it is tried again. A line that the server refuses for itself is reported with its number,
 /// the others go on, and the exit code is 1.
 ///
 /// Ctrl-C ends the reading, sends what was read and ends with 0 when all of it is acknowledged; a second one ends at

@@ -19,7 +19,8 @@ pub(super) struct Item {
 /// Makes records and gives them their ids.
 ///
 /// An id is a UUID of version 7, as a server would make it, and is made here: a record that is sent twice is the same
-/// record. Those of one process sort in the order of their lines, so the order can always be seen.
+/// record, also where a batch goes out anew under another request id, as after a refusal that does not say what was done.
+/// Those of one process sort in the order of their lines, so the order can always be seen.
 #[derive(Debug)]
 pub(super) struct Recorder {
     raw: bool,

@@ -1,18 +1,14 @@
 //! From the events of a subscription to what is new for somebody who has seen everything up to now: pure.
 //!
-//! Keeps the id and a fingerprint of each record that the model has, and nothing of those that it has no more. A
-//! fingerprint is of the record's whole text, its revision included: so it tells changes apart in one history, and across
-//! histories too (a server that was restarted begins a new one, mostly with the same records).
+//! Events bring nothing twice but where the server begins anew. For that case a fingerprint of each record that was seen is
+//! kept, and what comes is compared with them.
 
+use super::seen::Seen;
 use crate::cli::output::json_for_terminal;
 use backsync_client::Event;
 use backsync_protocol::{json, json::Members};
 use serde_json::value::RawValue;
-use std::{
-    collections::HashMap,
-    hash::{BuildHasher, BuildHasherDefault, DefaultHasher},
-    mem,
-};
+use std::{collections::HashMap, mem};
 
 /// One thing to print.
 #[derive(Debug)]
@@ -21,6 +17,8 @@ pub(super) struct Change {
     /// The record as JSON; of a deletion that nobody saw, only its id.
     pub(super) data: Box<RawValue>,
     pub(super) deleted: bool,
+    /// It only no longer matches.
+    left: bool,
     position: Option<String>,
 }
 
@@ -30,6 +28,9 @@ impl Change {
         let method = if self.deleted { "delete" } else { "upsert" };
         let mut line = format!("{{\"event\":\"{model}:{method}\",\"data\":");
         json::append_one_line(self.data.get(), &mut line);
+        if self.left {
+            line.push_str(",\"left\":true");
+        }
         if let Some(position) = &self.position {
             line.push_str(",\"position\":");
             json::append_string(position, &mut line);
@@ -45,24 +46,32 @@ impl Change {
 pub(super) struct Changes {
     /// How many records of the first snapshot to show.
     first: Option<usize>,
-    /// Fingerprints by id.
-    seen: HashMap<String, u64>,
+    seen: Seen,
 }
 
 impl Changes {
     pub(super) fn new(first: usize) -> Self {
-        Self { first: Some(first), seen: HashMap::new() }
+        Self { first: Some(first), seen: Seen::default() }
     }
 
     /// What this event brings that was not seen.
     pub(super) fn of(&mut self, event: Event) -> Vec<Change> {
         match event {
-            Event::Snapshot { records, position } | Event::Reset { records, position } => self.whole(records, position),
+            Event::Reset { records, max_records, position } => {
+                let changes = self.whole(records, position);
+                self.seen.bound(max_records);
+                changes
+            }
+            Event::Reconnected { max_records } => {
+                self.seen.bound(max_records);
+                Vec::new()
+            }
             Event::Upsert { record, position } => self.upsert(record, position).into_iter().collect(),
-            Event::Delete { record, position } => {
-                let (id, _) = identity(&record);
-                self.seen.remove(&id);
-                vec![Change { id, data: record, deleted: true, position }]
+            Event::Delete { id, record, left, position } => {
+                // Of what was missed there may be deletions of records that came and went meanwhile.
+                let is_known = self.seen.remove(&id).is_some() || record.is_some();
+                let data = record.unwrap_or_else(|| only(&id));
+                if is_known { vec![Change { id, data, deleted: true, left, position }] } else { Vec::new() }
             }
             _ => Vec::new(),
         }
@@ -70,21 +79,19 @@ impl Changes {
 
     fn upsert(&mut self, data: Box<RawValue>, position: Option<String>) -> Option<Change> {
         let (id, _) = identity(&data);
-        let print = fingerprint(&data);
-        let seen = self.seen.insert(id.clone(), print);
-        (seen != Some(print)).then_some(Change { id, data, deleted: false, position })
+        let is_new = self.seen.insert(&id, &data);
+        is_new.then_some(Change { id, data, deleted: false, left: false, position })
     }
 
-    /// Compare with the whole model. What is gone comes first, then what is new, in the order in which it changed.
+    /// Compare with all records. What is gone comes first, then what is new, in the order in which it changed.
     fn whole(&mut self, records: Vec<Box<RawValue>>, position: Option<String>) -> Vec<Change> {
         let mut before = mem::take(&mut self.seen);
         let mut new = Vec::new();
         for data in records {
             let (id, revision) = identity(&data);
-            let (seen, print) = (before.remove(&id), fingerprint(&data));
-            self.seen.insert(id.clone(), print);
-            if seen != Some(print) {
-                new.push((revision, Change { id, data, deleted: false, position: position.clone() }));
+            self.seen.insert(&id, &data);
+            if before.remove(&id) != self.seen.fingerprint(&id) {
+                new.push((revision, Change { id, data, deleted: false, left: false, position: position.clone() }));
             }
         }
         match self.first.take() {
@@ -94,20 +101,20 @@ impl Changes {
             }
             None => new.sort_by_key(|(revision, _)| *revision),
         }
-        let mut gone: Vec<String> = before.into_keys().collect();
-        gone.sort_unstable();
-        let gone = gone.into_iter().map(|id| Change {
-            data: serde_json::value::to_raw_value(&HashMap::from([("id", &id)])).expect("an id is text"),
-            id,
+        let gone = before.into_ids().map(|id| Change {
+            data: only(&id),
+            id: id.to_string(),
             deleted: true,
+            left: false,
             position: position.clone(),
         });
         gone.chain(new.into_iter().map(|(_, change)| change)).collect()
     }
 }
 
-fn fingerprint(record: &RawValue) -> u64 {
-    BuildHasherDefault::<DefaultHasher>::default().hash_one(record.get())
+/// All that is known of a record that is gone.
+fn only(id: &str) -> Box<RawValue> {
+    serde_json::value::to_raw_value(&HashMap::from([("id", id)])).expect("an id is text")
 }
 
 fn identity(record: &RawValue) -> (String, u64) {
@@ -125,13 +132,17 @@ mod tests {
         RawValue::from_string(format!(r#"{{"id":"{id}","_rev":{revision}}}"#)).unwrap()
     }
 
-    fn snapshot(records: &[(&str, u64)], epoch: u64) -> Event {
+    fn reset(records: &[(&str, u64)], max_records: Option<usize>) -> Event {
         let records = records.iter().map(|(id, revision)| record(id, *revision)).collect();
-        Event::Snapshot { records, position: Some(format!("{epoch:016x}.9")) }
+        Event::Reset { records, max_records, position: None }
     }
 
     fn upsert(id: &str, revision: u64) -> Event {
         Event::Upsert { record: record(id, revision), position: None }
+    }
+
+    fn delete(id: &str, record: Option<Box<RawValue>>) -> Event {
+        Event::Delete { id: id.to_owned(), record, left: false, position: None }
     }
 
     fn shown(changes: &mut Changes, event: Event) -> String {
@@ -143,36 +154,52 @@ mod tests {
     #[test]
     fn it_begins_with_the_last_records_and_goes_on_live() {
         let mut changes = Changes::new(2);
-        assert_eq!(shown(&mut changes, snapshot(&[("a", 1), ("b", 2), ("c", 3)], 1)), "b c");
+        assert_eq!(shown(&mut changes, reset(&[("a", 1), ("b", 2), ("c", 3)], None)), "b c");
         assert_eq!(shown(&mut changes, upsert("d", 4)), "d");
-        assert_eq!(shown(&mut changes, upsert("d", 4)), "");
         assert_eq!(shown(&mut changes, upsert("a", 5)), "a");
-        assert_eq!(shown(&mut changes, Event::Delete { record: record("a", 6), position: None }), "-a");
+        assert_eq!(shown(&mut changes, delete("a", Some(record("a", 5)))), "-a");
     }
 
     #[test]
-    fn after_a_lost_connection_only_what_is_new_is_shown_in_the_order_of_the_changes() {
+    fn after_a_lost_connection_what_was_missed_is_shown_deletions_too() {
         let mut changes = Changes::new(1);
-        assert_eq!(shown(&mut changes, snapshot(&[("a", 1), ("b", 2), ("c", 3)], 1)), "c");
-        let again = snapshot(&[("a", 7), ("c", 3), ("d", 5), ("e", 6)], 1);
-        assert_eq!(shown(&mut changes, again), "-b d e a");
+        assert_eq!(shown(&mut changes, reset(&[("a", 1), ("b", 2)], None)), "b");
         assert_eq!(shown(&mut changes, Event::Disconnected), "");
-        assert_eq!(shown(&mut changes, snapshot(&[("a", 7), ("c", 3), ("d", 5), ("e", 6)], 1)), "");
+        assert_eq!(shown(&mut changes, Event::Reconnected { max_records: None }), "");
+        assert_eq!(shown(&mut changes, delete("a", None)), "-a");
+        assert_eq!(shown(&mut changes, delete("came and went", None)), "");
+        assert_eq!(shown(&mut changes, upsert("c", 7)), "c");
     }
 
     #[test]
-    fn a_new_history_brings_what_is_different_in_it() {
+    fn a_new_history_brings_what_is_different_in_it_in_the_order_of_the_changes() {
         let mut changes = Changes::new(9);
-        assert_eq!(shown(&mut changes, snapshot(&[("a", 1), ("b", 2), ("c", 3)], 1)), "a b c");
-        assert_eq!(shown(&mut changes, snapshot(&[("a", 1), ("c", 2)], 2)), "-b c");
+        assert_eq!(shown(&mut changes, reset(&[("a", 1), ("b", 2), ("c", 3)], None)), "a b c");
+        let again = reset(&[("a", 7), ("c", 3), ("d", 5), ("e", 6)], None);
+        assert_eq!(shown(&mut changes, again), "-b d e a");
+        assert_eq!(shown(&mut changes, reset(&[("a", 7), ("c", 3), ("d", 5), ("e", 6)], None)), "");
+    }
+
+    #[test]
+    fn what_a_bounded_model_has_let_go_is_not_missed() {
+        let mut changes = Changes::new(9);
+        assert_eq!(shown(&mut changes, reset(&[("a", 1), ("b", 2)], Some(2))), "a b");
+        assert_eq!(shown(&mut changes, upsert("c", 3)), "c");
+        assert_eq!(shown(&mut changes, reset(&[("b", 2), ("c", 3)], Some(2))), "");
+        // The server tells of it after a reconnect all the same.
+        assert_eq!(shown(&mut changes, delete("a", None)), "");
     }
 
     #[test]
     fn a_change_is_one_line_of_json() {
         let data = RawValue::from_string("{\"id\":\"a\",\n \"m\":\"\u{9b}\"}".to_owned()).unwrap();
-        let change = Change { id: "a".into(), data, deleted: false, position: Some("p".into()) };
+        let change = Change { id: "a".into(), data, deleted: false, left: false, position: Some("p".into()) };
         let mut out = String::new();
         change.write_json("A", &mut out);
         assert_eq!(out, "{\"event\":\"A:upsert\",\"data\":{\"id\":\"a\",\"m\":\"\\u009b\"},\"position\":\"p\"}\n");
+        let left = Change { id: "a".into(), data: only("a"), deleted: true, left: true, position: None };
+        out.clear();
+        left.write_json("A", &mut out);
+        assert_eq!(out, "{\"event\":\"A:delete\",\"data\":{\"id\":\"a\"},\"left\":true}\n");
     }
 }

@@ -1,12 +1,18 @@
 //! What went wrong inside, and how it looks outside.
 
-use crate::store::StoreError;
+use crate::store::{StoreError, decide::Damaged};
 use rusqlite::{Error, ErrorCode, types::Type};
 use std::sync::Arc;
 
 /// What a column holds cannot have been written by us.
 pub(super) fn damaged(column: usize, why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
     Error::FromSqlConversionFailure(column, Type::Text, why.into())
+}
+
+impl From<Damaged> for Error {
+    fn from(why: Damaged) -> Self {
+        damaged(1, why)
+    }
 }
 
 /// Whether there was no room: for another page, or on the disk.

@@ -3,14 +3,22 @@
 //! The data directory holds `backsync.db`, its write-ahead log beside it, and `lock`. One thread writes, two read.
 //! What was answered is on the disk: it survives the process, the kernel and the power going away.
 
+mod apply;
 mod checkpoint;
 mod directory;
+mod epoch;
 mod failure;
+mod graves;
 mod log;
 mod models;
+mod outcomes;
 mod queue;
 mod reader;
+mod records;
+mod retention;
 mod schema;
+mod select;
+mod since;
 mod space;
 mod step;
 #[cfg(test)]
@@ -20,14 +28,16 @@ mod writer;
 use self::{
     checkpoint::Checkpoints,
     directory::{Directory, unreachable},
-    log::Retention,
+    epoch::Opening,
     models::Models,
+    outcomes::Outcomes,
     queue::Queue,
     reader::Readers,
+    retention::Retention,
     space::Space,
     writer::Writer,
 };
-use super::{Answer, Bounds, Change, Commit, Committed, LOG_ENTRIES, OpenError, Selection, Snapshot, Store, new_epoch};
+use super::{Answer, Change, Commit, Few, OpenError, Outcome, Owned, Read, Snapshot, Store, new_epoch};
 use backsync_protocol::{Epoch, ModelName, Position, Revision};
 use std::{
     path::Path,
@@ -48,19 +58,14 @@ const READERS: usize = 2;
 const DROP: Duration = Duration::from_secs(10);
 
 /// What can be chosen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SqliteOptions {
-    /// Changes kept of each model, at the least; only deletions in a full store may shorten the log further.
-    pub log_entries: usize,
+    /// What is kept beside the records. In a full store deletions may shorten the log further, and are remembered only as far
+    /// as the log reaches.
+    pub retention: super::Retention,
     /// What the database may grow to in bytes, at the least 1 MiB; 0 is no bound. Deletions may exceed it by a thirty-second
     /// part, and the write-ahead log comes on top (commonly 32 MiB).
     pub max_bytes: u64,
-}
-
-impl Default for SqliteOptions {
-    fn default() -> Self {
-        Self { log_entries: LOG_ENTRIES, max_bytes: 0 }
-    }
 }
 
 /// The store of a data directory.
@@ -68,7 +73,7 @@ impl Default for SqliteOptions {
 /// Close it before it goes: dropping it open blocks the thread until what was asked is done, for 10 seconds at the most.
 #[derive(Debug)]
 pub struct Sqlite {
-    epoch: Epoch,
+    opening: Opening,
     queue: Queue,
     readers: Readers,
     /// Both end with the writer: for those who await, and for those who block.
@@ -88,10 +93,9 @@ impl Sqlite {
         let failed = |error: rusqlite::Error| unreachable(directory.database(), error);
         let connection = schema::connect_writer(directory.database())?;
         let space = Space::new(&connection, options.max_bytes).map_err(failed)?;
-        let epoch = new_epoch();
         let opening = space
             .open_reserve(&connection)
-            .and_then(|()| schema::begin_epoch(&connection, epoch))
+            .and_then(|()| schema::begin_epoch(&connection, new_epoch()))
             .and_then(|opening| space.restrict(&connection).map(|()| opening))
             .map_err(failed)?;
 
@@ -112,10 +116,10 @@ impl Sqlite {
         let writer = Writer {
             connection,
             models: Models::default(),
+            outcomes: Outcomes::new(Retention::of_outcomes(&options.retention)),
             space,
             checkpoints: Checkpoints::default(),
-            retention: Retention::new(options.log_entries),
-            epoch,
+            retention: Retention::new(&options.retention),
             opening,
             transactions: transactions.clone(),
             readers: threads,
@@ -130,7 +134,7 @@ impl Sqlite {
         };
         thread::Builder::new().name("sqlite-write".into()).spawn(run).map_err(|error| unreachable(&path, error))?;
         Ok(Self {
-            epoch,
+            opening,
             queue,
             readers,
             ended,
@@ -143,8 +147,8 @@ impl Sqlite {
     /// The epochs of a model that are remembered, oldest first and the present one last, each with the head at which it
     /// began. A position `(e, r)` is in this history if `e` is among them and `r` is no more than where the next began.
     pub fn epochs(&self, model: &ModelName) -> Answer<Vec<(Epoch, Revision)>> {
-        let (epoch, model) = (self.epoch, model.clone());
-        self.readers.ask(move |connection| reader::epochs(connection, epoch, &model))
+        let model = model.clone();
+        self.readers.ask(move |connection| select::epochs(connection, &model))
     }
 
     fn begin_to_close(&self) {
@@ -154,23 +158,27 @@ impl Sqlite {
 }
 
 impl Store for Sqlite {
-    fn commit(&self, model: &ModelName, commits: Vec<Commit>, bounds: Bounds) -> Answer<Vec<Committed>> {
-        self.queue.call(model.clone(), commits, bounds)
+    fn commit(&self, commits: Few<Commit>) -> Answer<Few<Outcome>> {
+        self.queue.call(commits)
     }
 
-    fn read(&self, model: &ModelName, selection: Selection) -> Answer<Snapshot> {
-        let (epoch, model) = (self.epoch, model.clone());
-        self.readers.ask(move |connection| reader::records(connection, epoch, &model, &selection))
+    fn read(&self, model: &ModelName, read: Read) -> Answer<Snapshot> {
+        let (opening, model) = (self.opening, model.clone());
+        self.readers.ask(move |connection| select::snapshot(connection, opening, &model, &read))
     }
 
     fn changes(&self, model: &ModelName, after: Revision, limit: usize) -> Answer<Option<Vec<Change>>> {
         let model = model.clone();
-        self.readers.ask(move |connection| reader::changes(connection, &model, after, limit))
+        self.readers.ask(move |connection| select::changes(connection, &model, after, limit))
     }
 
     fn position(&self, model: &ModelName) -> Answer<Position> {
-        let (epoch, model) = (self.epoch, model.clone());
-        self.readers.ask(move |connection| reader::position(connection, epoch, &model))
+        let (opening, model) = (self.opening, model.clone());
+        self.readers.ask(move |connection| select::position(connection, opening, &model))
+    }
+
+    fn owned(&self) -> Answer<Vec<Owned>> {
+        self.readers.ask(select::owned)
     }
 
     fn close(&self) -> Answer<()> {

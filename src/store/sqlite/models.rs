@@ -20,26 +20,55 @@ pub(super) struct Model {
     pub(super) floor: i64,
     /// How many records there are.
     pub(super) records: i64,
+    /// How many tombstones there are.
+    pub(super) graves: i64,
+    /// Deletions after it all have a tombstone.
+    pub(super) graves_floor: i64,
+    /// When the oldest tombstone was made, where there are any. As read it is before all times, until that is looked up.
+    pub(super) oldest_grave: i64,
 }
 
 impl Model {
-    const NEW: Self = Self { row: None, head: 0, floor: 0, records: 0 };
+    const NEW: Self =
+        Self { row: None, head: 0, floor: 0, records: 0, graves: 0, graves_floor: 0, oldest_grave: i64::MIN };
+
+    /// Read where a model stands, and its row.
+    pub(super) fn find(connection: &Connection, name: &ModelName) -> rusqlite::Result<Option<(i64, Self)>> {
+        connection
+            .prepare_cached(
+                "SELECT id, head, floor, records, tombstones, tombstones_floor FROM models WHERE name = ?1",
+            )?
+            .query_row([name.as_str()], |columns| {
+                let row = columns.get(0)?;
+                let model = Self {
+                    row: Some(row),
+                    head: columns.get(1)?,
+                    floor: columns.get(2)?,
+                    records: columns.get(3)?,
+                    graves: columns.get(4)?,
+                    graves_floor: columns.get(5)?,
+                    ..Self::NEW
+                };
+                Ok((row, model))
+            })
+            .optional()
+    }
 
     pub(super) fn revision(&self) -> Revision {
         Revision(self.head.cast_unsigned())
     }
 
-    /// Give it its row. Only a model with records has one.
-    pub(super) fn created(&mut self, connection: &Connection, name: &ModelName, opening: i64) -> rusqlite::Result<i64> {
+    /// Give it its row. Only a model that had a record has one.
+    pub(super) fn created(&mut self, connection: &Connection, name: &ModelName) -> rusqlite::Result<i64> {
         if let Some(row) = self.row {
             return Ok(row);
         }
         let row = connection
-            .prepare_cached("INSERT INTO models (name, head, floor, records) VALUES (?1, 0, 0, 0)")?
+            .prepare_cached(
+                "INSERT INTO models (name, head, floor, records, tombstones, tombstones_floor) \
+                 VALUES (?1, 0, 0, 0, 0, 0)",
+            )?
             .insert([name.as_str()])?;
-        connection
-            .prepare_cached("INSERT INTO epochs (opening, model, first) VALUES (?1, ?2, 0)")?
-            .execute([opening, row])?;
         self.row = Some(row);
         Ok(row)
     }
@@ -58,19 +87,12 @@ impl Models {
         if let Some(model) = self.changed.get(name).or_else(|| self.known.get(name)) {
             return Ok(*model);
         }
-        let found = connection
-            .prepare_cached("SELECT id, head, floor, records FROM models WHERE name = ?1")?
-            .query_row([name.as_str()], |row| {
-                Ok(Model { row: row.get(0)?, head: row.get(1)?, floor: row.get(2)?, records: row.get(3)? })
-            })
-            .optional()?;
-        if let Some(model) = found {
-            if self.known.len() >= REMEMBERED {
-                self.known.clear();
-            }
-            self.known.insert(name.clone(), model);
+        let Some((_, found)) = Model::find(connection, name)? else { return Ok(Model::NEW) };
+        if self.known.len() >= REMEMBERED {
+            self.known.clear();
         }
-        Ok(found.unwrap_or(Model::NEW))
+        self.known.insert(name.clone(), found);
+        Ok(found)
     }
 
     /// It changed within the transaction.
@@ -80,10 +102,12 @@ impl Models {
 
     /// Write down what changed: the last thing before the transaction is committed.
     pub(super) fn save(&self, connection: &Connection) -> rusqlite::Result<()> {
-        let mut update =
-            connection.prepare_cached("UPDATE models SET head = ?2, floor = ?3, records = ?4 WHERE id = ?1")?;
+        let mut update = connection.prepare_cached(
+            "UPDATE models SET head = ?2, floor = ?3, records = ?4, tombstones = ?5, tombstones_floor = ?6 WHERE id = ?1",
+        )?;
         for model in self.changed.values() {
-            update.execute(params![model.row, model.head, model.floor, model.records])?;
+            let Model { row, head, floor, records, graves, graves_floor, .. } = model;
+            update.execute(params![row, head, floor, records, graves, graves_floor])?;
         }
         Ok(())
     }

@@ -2,12 +2,11 @@
 //!
 //! A call is queued before it returns, whether its answer is awaited or not. The queue has room for [`ROOM`] operations
 //! (a call counts as one more); one that finds it full is refused at once, with nothing applied, because to let it wait
-//! would let later calls pass it. Those who call are bounded themselves: a model has one commit in flight, so the queue
+//! would let later calls pass it. Those who call are bounded themselves: a model has one call in flight, so the queue
 //! fills only where thousands of models are written faster than the disk can follow.
 
 use super::failure::gone;
-use crate::store::{Answer, Bounds, Commit, Committed, Operation, StoreError};
-use backsync_protocol::ModelName;
+use crate::store::{Answer, Commit, Few, Operation, Outcome, StoreError};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
@@ -16,22 +15,20 @@ pub(super) const ROOM: u32 = 262_144;
 
 /// One call.
 pub(super) struct Job {
-    pub(super) model: ModelName,
-    pub(super) commits: Vec<Commit>,
-    pub(super) bounds: Bounds,
-    answer: oneshot::Sender<Result<Vec<Committed>, StoreError>>,
+    pub(super) commits: Few<Commit>,
+    answer: oneshot::Sender<Result<Few<Outcome>, StoreError>>,
     room: OwnedSemaphorePermit,
 }
 
 impl Job {
     /// Whether it needs no room of its own.
     pub(super) fn only_deletes(&self) -> bool {
-        let mut operations = self.commits.iter().flat_map(|commit| &commit.operations);
+        let mut operations = self.commits.iter().flat_map(|commit| &commit.parts).flat_map(|part| &part.operations);
         operations.all(|operation| matches!(operation, Operation::Delete { .. }))
     }
 
     /// It is done, wanted or not.
-    pub(super) fn answer(self, outcome: Result<Vec<Committed>, StoreError>) {
+    pub(super) fn answer(self, outcome: Result<Few<Outcome>, StoreError>) {
         // First, so that who hears of it finds the room.
         drop(self.room);
         let _ = self.answer.send(outcome);
@@ -57,9 +54,9 @@ impl Queue {
     }
 
     /// Queue a call.
-    pub(super) fn call(&self, model: ModelName, commits: Vec<Commit>, bounds: Bounds) -> Answer<Vec<Committed>> {
+    pub(super) fn call(&self, commits: Few<Commit>) -> Answer<Few<Outcome>> {
         let (answer, answered) = oneshot::channel();
-        let sent = self.send(model, commits, bounds, answer);
+        let sent = self.send(commits, answer);
         Answer::later(async move {
             sent?;
             answered.await.unwrap_or_else(|_| Err(gone()))
@@ -68,18 +65,16 @@ impl Queue {
 
     fn send(
         &self,
-        model: ModelName,
-        commits: Vec<Commit>,
-        bounds: Bounds,
-        answer: oneshot::Sender<Result<Vec<Committed>, StoreError>>,
+        commits: Few<Commit>,
+        answer: oneshot::Sender<Result<Few<Outcome>, StoreError>>,
     ) -> Result<(), StoreError> {
         // Room is taken under the lock: what finds none is not passed by what was called later.
         let way = self.way.lock().unwrap_or_else(PoisonError::into_inner);
         let way = way.as_ref().ok_or(StoreError::Closed)?;
-        let operations = commits.iter().map(|commit| commit.operations.len()).sum::<usize>();
+        let operations: usize = commits.iter().flat_map(|commit| &commit.parts).map(|part| part.operations.len()).sum();
         let weight = u32::try_from(operations + 1).unwrap_or(ROOM).min(ROOM);
         let room = self.room.clone().try_acquire_many_owned(weight);
         let room = room.map_err(|_| StoreError::Unavailable("too many commits wait for the disk".into()))?;
-        way.send(Job { model, commits, bounds, answer, room }).map_err(|_| gone())
+        way.send(Job { commits, answer, room }).map_err(|_| gone())
     }
 }

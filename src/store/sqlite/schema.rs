@@ -3,7 +3,10 @@
 //! Records and log are tables with a hidden row number and indexes beside: rows of more than a kilobyte do not spill, and
 //! records with random ids make only the small index random. Pages are of 8 KiB, on which such rows waste least.
 
-use super::directory::{other_version, unreachable};
+use super::{
+    directory::{other_version, unreachable},
+    epoch::Opening,
+};
 use crate::store::OpenError;
 use backsync_protocol::Epoch;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, params};
@@ -15,7 +18,7 @@ use std::{
 /// Marks a database as one of ours: "bsyn".
 pub(super) const APPLICATION: i32 = 0x6273_796e;
 /// The format of the tables.
-pub(super) const FORMAT: i32 = 1;
+pub(super) const FORMAT: i32 = 2;
 /// Bytes of a page.
 pub(super) const PAGE: u64 = 8192;
 
@@ -28,40 +31,65 @@ const OPENINGS: i64 = 64;
 
 const TABLES: &str = "
 CREATE TABLE models (
-    id      INTEGER PRIMARY KEY,
-    name    TEXT NOT NULL UNIQUE,
-    head    INTEGER NOT NULL, -- the revision of the last change
-    floor   INTEGER NOT NULL, -- the log has what came after it
-    records INTEGER NOT NULL  -- how many there are
+    id               INTEGER PRIMARY KEY,
+    name             TEXT NOT NULL UNIQUE,
+    head             INTEGER NOT NULL, -- the revision of the last change
+    floor            INTEGER NOT NULL, -- the log has what came after it
+    records          INTEGER NOT NULL, -- how many there are
+    tombstones       INTEGER NOT NULL, -- how many there are
+    tombstones_floor INTEGER NOT NULL  -- deletions after it all have one
 ) STRICT;
 CREATE TABLE records (
-    model    INTEGER NOT NULL,
-    inserted INTEGER NOT NULL, -- the revision of the insertion
-    revision INTEGER NOT NULL,
-    id       TEXT NOT NULL,
-    json     TEXT NOT NULL
+    model       INTEGER NOT NULL,
+    inserted    INTEGER NOT NULL, -- the revision of the insertion
+    inserted_at INTEGER NOT NULL, -- milliseconds since 1970
+    revision    INTEGER NOT NULL,
+    id          TEXT NOT NULL,
+    owner       TEXT,             -- the session that it goes with
+    json        TEXT NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX records_by_id ON records (model, id);
 CREATE UNIQUE INDEX records_by_age ON records (model, inserted);
+CREATE UNIQUE INDEX records_by_revision ON records (model, revision);
+CREATE INDEX records_by_owner ON records (model, owner) WHERE owner IS NOT NULL;
 CREATE TABLE log (
     model    INTEGER NOT NULL,
     revision INTEGER NOT NULL,
-    kind     INTEGER NOT NULL, -- 0 upsert, 1 delete, 2 evict
+    kind     INTEGER NOT NULL, -- 0 insert, 1 update, 2 delete, 3 evict
     at       INTEGER NOT NULL, -- milliseconds since 1970
     record   INTEGER,          -- the record's own revision, where it is another
     id       TEXT NOT NULL,
     json     TEXT NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX log_by_revision ON log (model, revision);
+CREATE TABLE tombstones (
+    model       INTEGER NOT NULL,
+    revision    INTEGER NOT NULL, -- the deletion's
+    id          TEXT NOT NULL,    -- a record of it may be there again
+    at          INTEGER NOT NULL, -- milliseconds since 1970
+    last_change INTEGER,          -- the same by the clock of who deleted it, where that was said
+    PRIMARY KEY (model, revision)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX tombstones_by_id ON tombstones (model, id);
+CREATE TABLE transactions (
+    number  INTEGER PRIMARY KEY, -- rises by the records of each, so that their sum is known without adding up
+    records INTEGER NOT NULL,    -- how many they are, at the least 1
+    client  TEXT NOT NULL,
+    id      TEXT NOT NULL,
+    digest  BLOB NOT NULL,
+    at      INTEGER NOT NULL,    -- milliseconds since 1970
+    outcome TEXT NOT NULL        -- JSON
+) STRICT;
+CREATE UNIQUE INDEX transactions_by_id ON transactions (client, id);
 CREATE TABLE openings (
     number INTEGER PRIMARY KEY,
-    epoch  INTEGER NOT NULL, -- the bits of a number without sign
+    epoch  INTEGER NOT NULL, -- the bits of a number without sign; each model has its own, made from this one
     at     INTEGER NOT NULL  -- milliseconds since 1970
 ) STRICT;
 CREATE TABLE epochs (
     opening INTEGER NOT NULL,
     model   INTEGER NOT NULL,
-    first   INTEGER NOT NULL, -- the head at which it began
+    first   INTEGER NOT NULL, -- the head at which it began; without an entry, 0
     PRIMARY KEY (opening, model)
 ) STRICT, WITHOUT ROWID;
 ";
@@ -115,28 +143,28 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     let connection =
         Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(BUSY)?;
-    connection.set_prepared_statement_cache_capacity(32);
+    connection.set_prepared_statement_cache_capacity(64);
     connection.execute_batch(
         "PRAGMA foreign_keys = OFF; PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA temp_store = MEMORY",
     )?;
     Ok(connection)
 }
 
-/// Begin an epoch for every model, and forget the oldest. The number is that of this opening.
-pub(super) fn begin_epoch(connection: &Connection, epoch: Epoch) -> rusqlite::Result<i64> {
+/// Begin an epoch for every model, and forget the oldest.
+pub(super) fn begin_epoch(connection: &Connection, epoch: Epoch) -> rusqlite::Result<Opening> {
     let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
     transaction
         .execute("INSERT INTO openings (epoch, at) VALUES (?1, ?2)", params![epoch.0.get().cast_signed(), now_ms()])?;
-    let opening = transaction.last_insert_rowid();
-    transaction.execute("DELETE FROM openings WHERE number <= ?1", [opening - OPENINGS])?;
-    transaction.execute("DELETE FROM epochs WHERE opening <= ?1", [opening - OPENINGS])?;
-    transaction.execute("INSERT INTO epochs (opening, model, first) SELECT ?1, id, head FROM models", [opening])?;
+    let number = transaction.last_insert_rowid();
+    transaction.execute("DELETE FROM openings WHERE number <= ?1", [number - OPENINGS])?;
+    transaction.execute("DELETE FROM epochs WHERE opening <= ?1", [number - OPENINGS])?;
+    transaction.execute("INSERT INTO epochs (opening, model, first) SELECT ?1, id, head FROM models", [number])?;
     transaction.commit()?;
-    Ok(opening)
+    Ok(Opening(epoch))
 }
 
 /// The wall clock in milliseconds since 1970.
-pub(super) fn now_ms() -> i64 {
+fn now_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

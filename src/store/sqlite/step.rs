@@ -1,169 +1,153 @@
-//! A model's part in a transaction: its operations applied, numbered and logged.
+//! What a commit does to one model: its operations decided, applied, numbered and logged.
 
 use super::{
+    epoch::Opening,
     failure::damaged,
-    log::{self, Retention},
+    graves, log,
     models::Model,
+    records::{self, Stored, time},
+    retention::Retention,
 };
-use crate::store::{Bounds, Change, ChangeKind, Commit, Committed, Operation};
-use backsync_protocol::{Attributes, Epoch, ModelName, Position, Record, RecordId, Revision};
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use crate::store::{
+    Bounds, Change, ChangeKind, Done, Few, Millis, Operation, Part, Rejection,
+    decide::{self, Found, Verdict},
+};
+use backsync_protocol::{ModelName, Record, RecordInput, Revision};
+use rusqlite::Connection;
 
-/// What all steps of a transaction share.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Terms {
-    /// The epoch of this opening.
-    pub(super) epoch: Epoch,
-    /// The number of this opening.
-    pub(super) opening: i64,
-    /// What is kept of the log.
-    pub(super) retention: Retention,
-    /// When it happens.
-    pub(super) at: i64,
-}
-
-/// One model within a transaction.
+/// One model within a commit. On a refusal it is left as it is then: whoever asked undoes what was written.
 pub(super) struct Step<'a> {
     pub(super) connection: &'a Connection,
-    pub(super) terms: Terms,
+    pub(super) opening: Opening,
+    pub(super) retention: Retention,
     pub(super) name: &'a ModelName,
     pub(super) model: Model,
+    pub(super) now: Millis,
     /// Bytes of records written so far.
     pub(super) written: usize,
 }
 
-struct Stored {
-    place: i64,
-    record: Record,
-}
-
 impl Step<'_> {
-    /// Apply one commit.
-    pub(super) fn apply(&mut self, commit: &Commit, bounds: Bounds) -> rusqlite::Result<Committed> {
-        let mut records = Vec::with_capacity(commit.operations.len());
-        let mut changes = Vec::with_capacity(commit.operations.len());
-        for operation in &commit.operations {
-            match operation {
-                Operation::Upsert { id, attributes, replace } => {
-                    let (record, changed) = self.upsert(id, attributes, *replace)?;
-                    if changed {
-                        changes.push(Change {
-                            revision: record.revision,
-                            kind: ChangeKind::Upsert,
-                            record: record.clone(),
-                        });
-                    }
-                    records.push(Some(record));
-                }
-                Operation::Delete { id } => {
-                    changes.extend(self.delete(id)?);
-                    records.push(None);
-                }
+    /// Apply a part. A refusal names its operation; nothing of that one was written.
+    pub(super) fn apply(&mut self, part: &Part) -> rusqlite::Result<Result<Done, (usize, Rejection)>> {
+        let mut done = Done {
+            records: Few::with_capacity(part.operations.len()),
+            changes: Few::with_capacity(part.operations.len()),
+            position: self.opening.position(self.name, self.model.revision()),
+        };
+        for (at, operation) in part.operations.iter().enumerate() {
+            if let Err(why) = self.operate(operation, &mut done)? {
+                return Ok(Err((at, why)));
             }
         }
-        if let Some(max) = bounds.max_records {
-            while self.model.records > i64::from(max.get()) {
-                changes.push(self.evict()?);
-            }
+        self.evict(part.bounds, &mut done.changes)?;
+        if !done.changes.is_empty() {
+            self.retention.settle(self.connection, &mut self.model, time(self.now))?;
+            done.position.revision = self.model.revision();
         }
-        let position = Position { epoch: self.terms.epoch, revision: self.model.revision() };
-        Ok(Committed { records, changes, position })
+        Ok(Ok(done))
     }
 
-    fn upsert(&mut self, id: &RecordId, given: &Attributes, replace: bool) -> rusqlite::Result<(Record, bool)> {
-        let row = self.model.created(self.connection, self.name, self.terms.opening)?;
-        let revision = self.model.revision().next();
-        let number = self.model.head + 1;
-        let record = match self.find(row, id)? {
-            None => {
-                let record = Record::new(id.clone(), given, revision);
-                self.connection
-                    .prepare_cached(
-                        "INSERT INTO records (model, inserted, revision, id, json) VALUES (?1, ?2, ?2, ?3, ?4)",
-                    )?
-                    .execute(params![row, number, id.as_str(), &*record.json])?;
-                self.model.records += 1;
-                record
-            }
-            Some(Stored { place, record }) => match over(given, &record, replace)? {
-                None => return Ok((record, false)),
-                Some(attributes) => {
-                    let record = Record::new(id.clone(), &attributes, revision);
-                    self.connection
-                        .prepare_cached("UPDATE records SET revision = ?2, json = ?3 WHERE rowid = ?1")?
-                        .execute(params![place, number, &*record.json])?;
-                    record
-                }
+    fn operate(&mut self, operation: &Operation, done: &mut Done) -> rusqlite::Result<Result<(), Rejection>> {
+        let id = match operation {
+            Operation::Upsert { record, .. } => record.id(),
+            Operation::Delete { id, .. } => id.as_str(),
+        };
+        let stored = self.model.row.map_or(Ok(None), |row| records::find(self.connection, row, id))?;
+        let found = Found {
+            record: stored.as_ref().map(|stored| &stored.record),
+            owner: stored.as_ref().and_then(|stored| stored.owner.as_deref()),
+            buried: match stored {
+                None => graves::last_change(self.connection, &self.model, id)?,
+                Some(_) => None,
             },
         };
-        self.log(row, ChangeKind::Upsert, &record)?;
-        Ok((record, true))
+        let (verdict, terms) = match operation {
+            Operation::Upsert { record, replace, terms } => {
+                let base = |revision| match self.model.row {
+                    None => Ok(None),
+                    Some(row) => log::written(self.connection, row, revision, id),
+                };
+                (decide::upsert(record, *replace, terms, found, self.now, base)?, terms)
+            }
+            Operation::Delete { terms, .. } => (decide::delete(terms, found, self.now), terms),
+        };
+        match (verdict, stored) {
+            (Verdict::Reject(why), _) => return Ok(Err(why)),
+            (Verdict::Keep, stored) => done.records.push(stored.map(|stored| stored.record)),
+            (Verdict::Set(input, last_change), stored) => {
+                let change = self.set(&input, last_change, stored, terms.owner.as_deref())?;
+                done.records.push(Some(change.record.clone()));
+                done.changes.push(change);
+            }
+            (Verdict::Remove(last_change), Some(stored)) => {
+                records::delete(self.connection, &stored)?;
+                done.changes.push(self.removed(ChangeKind::Delete, stored.record, last_change)?);
+                done.records.push(None);
+            }
+            (Verdict::Remove(_), None) => unreachable!("what is not there is not removed"),
+        }
+        Ok(Ok(()))
     }
 
-    fn find(&self, row: i64, id: &RecordId) -> rusqlite::Result<Option<Stored>> {
-        self.connection
-            .prepare_cached("SELECT revision, json, rowid FROM records WHERE model = ?1 AND id = ?2")?
-            .query_row(params![row, id.as_str()], |row| {
-                Ok(Stored { place: row.get(2)?, record: record(row, id.clone())? })
-            })
-            .optional()
+    fn set(
+        &mut self,
+        input: &RecordInput,
+        last_change: Option<Millis>,
+        stored: Option<Stored>,
+        owner: Option<&str>,
+    ) -> rusqlite::Result<Change> {
+        let row = self.model.created(self.connection, self.name)?;
+        let record = Record::new(input, self.model.revision().next(), last_change);
+        let (kind, before) = match stored {
+            None => {
+                records::insert(self.connection, row, &record, owner, time(self.now))?;
+                self.model.records += 1;
+                (ChangeKind::Insert, None)
+            }
+            Some(stored) => {
+                records::update(self.connection, &stored, &record, owner)?;
+                (ChangeKind::Update, Some(stored.record))
+            }
+        };
+        let revision = self.log(row, kind, &record)?;
+        Ok(Change { revision, kind, record, before })
     }
 
-    fn delete(&mut self, id: &RecordId) -> rusqlite::Result<Option<Change>> {
-        let Some(row) = self.model.row else { return Ok(None) };
-        let deleted = self
-            .connection
-            .prepare_cached("DELETE FROM records WHERE model = ?1 AND id = ?2 RETURNING revision, json")?
-            .query_row(params![row, id.as_str()], |row| record(row, id.clone()))
-            .optional()?;
-        deleted.map(|record| self.removed(row, ChangeKind::Delete, record)).transpose()
+    fn evict(&mut self, bounds: Bounds, changes: &mut Few<Change>) -> rusqlite::Result<()> {
+        let Some(row) = self.model.row else { return Ok(()) };
+        let most = bounds.max_records.map_or(i64::MAX, |most| i64::from(most.get()));
+        // What is as old as is allowed stays.
+        let too_old = bounds.max_age.map(|age| time(self.now).saturating_sub(time(age.get())).saturating_sub(1));
+        while self.model.records > 0 {
+            let is_full = self.model.records > most;
+            let Some(until) = (if is_full { Some(i64::MAX) } else { too_old }) else { break };
+            match records::take_oldest(self.connection, row, until)? {
+                Some(record) => changes.push(self.removed(ChangeKind::Evict, record, None)?),
+                None if is_full => return Err(damaged(0, "a model has fewer records than were counted")),
+                None => break,
+            }
+        }
+        Ok(())
     }
 
-    fn evict(&mut self) -> rusqlite::Result<Change> {
+    /// A record was removed.
+    fn removed(&mut self, kind: ChangeKind, record: Record, last_change: Option<Millis>) -> rusqlite::Result<Change> {
         let row = self.model.row.ok_or_else(|| damaged(0, "a model without a row has records"))?;
-        let evicted = self
-            .connection
-            .prepare_cached(
-                "DELETE FROM records WHERE rowid = (SELECT rowid FROM records WHERE model = ?1 ORDER BY inserted LIMIT 1) \
-                 RETURNING revision, json, id",
-            )?
-            .query_row([row], |row| record(row, stored_id(row, 2)?))
-            .optional()?
-            .ok_or_else(|| damaged(0, "a model has fewer records than were counted"))?;
-        self.removed(row, ChangeKind::Evict, evicted)
-    }
-
-    fn removed(&mut self, row: i64, kind: ChangeKind, record: Record) -> rusqlite::Result<Change> {
         self.model.records -= 1;
         let revision = self.log(row, kind, &record)?;
-        Ok(Change { revision, kind, record })
+        graves::bury(self.connection, &mut self.model, record.id(), revision, last_change, time(self.now))?;
+        Ok(Change { revision, kind, record, before: None })
     }
 
     /// Number a change.
     fn log(&mut self, row: i64, kind: ChangeKind, record: &Record) -> rusqlite::Result<Revision> {
-        self.terms.retention.pay(self.connection, &mut self.model)?;
+        self.retention.pay(self.connection, &mut self.model)?;
         self.model.head += 1;
         let revision = self.model.revision();
-        log::append(self.connection, row, revision, kind, self.terms.at, record)?;
-        self.written += 2 * record.json.len();
-        self.terms.retention.trim(self.connection, &mut self.model)?;
+        log::append(self.connection, row, revision, kind, time(self.now), record)?;
+        self.written += 2 * record.json().len();
+        self.retention.trim(self.connection, &mut self.model)?;
         Ok(revision)
     }
-}
-
-/// A row that begins with revision and JSON.
-fn record(row: &Row<'_>, id: RecordId) -> rusqlite::Result<Record> {
-    let revision = Revision(row.get::<_, i64>(0)?.cast_unsigned());
-    Ok(Record { id, revision, json: row.get_ref(1)?.as_str()?.into() })
-}
-
-/// An id as it was stored.
-pub(super) fn stored_id(row: &Row<'_>, column: usize) -> rusqlite::Result<RecordId> {
-    RecordId::parse(row.get_ref(column)?.as_str()?).map_err(|error| damaged(column, error))
-}
-
-/// What a stored record's attributes become; `None` where nothing changes. A damaged record is an error here, no panic:
-/// it comes from a disk.
-fn over(given: &Attributes, stored: &Record, replace: bool) -> rusqlite::Result<Option<Attributes>> {
-    given.over(stored, replace).map_err(|cause| damaged(1, cause))
 }

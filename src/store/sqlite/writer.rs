@@ -5,18 +5,18 @@
 //! large does not stand in the way of those that fit or delete.
 
 use super::{
+    apply::Applying,
     checkpoint::Checkpoints,
     directory::Directory,
+    epoch::Opening,
     failure::{is_full, may_be_of_one, outside},
-    log::Retention,
     models::Models,
+    outcomes::Outcomes,
     queue::Job,
-    schema,
+    retention::Retention,
     space::Space,
-    step::{Step, Terms},
 };
-use crate::store::Committed;
-use backsync_protocol::Epoch;
+use crate::store::{Few, Outcome};
 use rusqlite::{Connection, Error, Transaction, TransactionBehavior};
 use std::{
     sync::{
@@ -40,11 +40,11 @@ const IDLE: Duration = Duration::from_secs(1);
 pub(super) struct Writer {
     pub(super) connection: Connection,
     pub(super) models: Models,
+    pub(super) outcomes: Outcomes,
     pub(super) space: Space,
     pub(super) checkpoints: Checkpoints,
     pub(super) retention: Retention,
-    pub(super) epoch: Epoch,
-    pub(super) opening: i64,
+    pub(super) opening: Opening,
     /// Transactions committed.
     pub(super) transactions: Arc<AtomicU64>,
     pub(super) readers: Vec<JoinHandle<()>>,
@@ -113,21 +113,20 @@ impl Writer {
     }
 
     /// Apply what is there and, up to the bounds of a group, what comes from the queue, and make it durable.
-    fn transaction(
-        &mut self,
-        jobs: &mut Vec<Job>,
-        queue: Option<&Receiver<Job>>,
-    ) -> Result<Vec<Vec<Committed>>, Error> {
+    fn transaction(&mut self, jobs: &mut Vec<Job>, queue: Option<&Receiver<Job>>) -> Result<Vec<Few<Outcome>>, Error> {
         let outcomes = self.try_transaction(jobs, queue);
-        match outcomes {
-            Ok(_) => {
+        match &outcomes {
+            Ok(outcomes) => {
                 self.models.keep();
-                if !jobs.iter().all(Job::only_deletes) {
+                if jobs.iter().zip(outcomes).any(|(job, outcomes)| !job.only_deletes() && has_changes(outcomes)) {
                     self.space.found_room();
                 }
                 self.transactions.fetch_add(1, Ordering::Relaxed);
             }
-            Err(_) => self.models.undo(),
+            Err(_) => {
+                self.models.undo();
+                self.outcomes.undo();
+            }
         }
         outcomes
     }
@@ -136,7 +135,7 @@ impl Writer {
         &mut self,
         jobs: &mut Vec<Job>,
         queue: Option<&Receiver<Job>>,
-    ) -> Result<Vec<Vec<Committed>>, Error> {
+    ) -> Result<Vec<Few<Outcome>>, Error> {
         self.space.measure(&self.connection)?;
         let more = |jobs: &mut Vec<Job>| {
             let job = queue.filter(|_| jobs.len() < GROUP_JOBS).and_then(|queue| queue.try_recv().ok());
@@ -145,23 +144,23 @@ impl Writer {
         let transaction = Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)
             // Those who wait would wait as long again, one after the other.
             .inspect_err(|_| while more(jobs) {})?;
-        let at = schema::now_ms();
-        let (mut outcomes, mut written) = (Vec::new(), 0);
-        while outcomes.len() < jobs.len() || (written < GROUP_BYTES && more(jobs)) {
+        let mut applying = Applying {
+            connection: &transaction,
+            models: &mut self.models,
+            outcomes: &mut self.outcomes,
+            opening: self.opening,
+            written: 0,
+        };
+        let mut outcomes = Vec::new();
+        while outcomes.len() < jobs.len() || (applying.written < GROUP_BYTES && more(jobs)) {
             let job = &jobs[outcomes.len()];
             let retention = match (self.space.is_tight(), job.only_deletes()) {
                 (false, _) => self.retention,
                 (true, false) => self.retention.tight(),
                 (true, true) => self.retention.tight().freeing(),
             };
-            let before = self.models.find(&transaction, &job.model)?;
-            let terms = Terms { epoch: self.epoch, opening: self.opening, retention, at };
-            let mut step = Step { connection: &transaction, terms, name: &job.model, model: before, written: 0 };
-            outcomes.push(job.commits.iter().map(|commit| step.apply(commit, job.bounds)).collect::<Result<_, _>>()?);
-            written += step.written;
-            if step.model != before {
-                self.models.set(&job.model, step.model);
-            }
+            outcomes
+                .push(job.commits.iter().map(|commit| applying.apply(commit, retention)).collect::<Result<_, _>>()?);
         }
         self.models.save(&transaction)?;
         transaction.commit()?;
@@ -186,10 +185,15 @@ impl Writer {
     }
 }
 
-fn answer(jobs: Vec<Job>, outcomes: Vec<Vec<Committed>>) {
+fn answer(jobs: Vec<Job>, outcomes: Vec<Few<Outcome>>) {
     for (job, outcome) in jobs.into_iter().zip(outcomes) {
         job.answer(Ok(outcome));
     }
+}
+
+fn has_changes(outcomes: &[Outcome]) -> bool {
+    let parts = outcomes.iter().flatten().flat_map(|committed| &committed.parts);
+    parts.into_iter().any(|part| !part.changes.is_empty())
 }
 
 fn refuse(jobs: Vec<Job>, error: Error) {

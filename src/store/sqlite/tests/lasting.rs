@@ -1,14 +1,18 @@
-use super::{Data, any, id};
+use super::{Data, any};
 use crate::store::{
-    Bounds, Change, Commit, Operation, Selection, Store, StoreError,
-    conformance::{Fixture, all, block_on, commit, model, upsert},
+    Bounds, Read, Rejection, Retention, Store, StoreError, Terms,
+    conformance::{Fixture, Step, all, block_on, commit, delete, log, model, on, upsert},
     sqlite::SqliteOptions,
 };
 use backsync_protocol::Revision;
-use std::{fs, num::NonZeroU32, sync::Arc};
+use std::{
+    fs,
+    num::{NonZeroU32, NonZeroU64},
+    sync::Arc,
+};
 
-async fn log(store: &Arc<dyn Store>, after: u64) -> Option<Vec<Change>> {
-    store.changes(&model("M"), Revision(after), 10_000).await.unwrap()
+fn keeping(log_entries: usize) -> Retention {
+    Retention { log_entries, ..Default::default() }
 }
 
 #[test]
@@ -19,26 +23,25 @@ fn all_is_there_after_reopening() {
         (position.revision, all(store).await, log(store, 0).await, log(store, 130).await)
     };
     let before = block_on(async {
-        let store = Fixture::open(&data, 100);
+        let store = Fixture::open(&data, keeping(100));
         for name in ["c", "a", "b", "d"] {
             commit(&store, vec![upsert(&format!(r#"{{"id":"{name}"}}"#))]).await;
         }
         for n in 0..150 {
             commit(&store, vec![upsert(&format!(r#"{{"id":"c","n":{n}}}"#))]).await;
         }
-        commit(&store, vec![Operation::Delete { id: id("a") }, upsert(r#"{"id":"e"}"#)]).await;
+        commit(&store, vec![delete("a"), upsert(r#"{"id":"e"}"#)]).await;
         let before = look(&store).await;
         store.close().await.unwrap();
         before
     });
     assert_eq!((before.0, before.2.is_none(), before.3.as_ref().unwrap().len()), (Revision(156), true, 26));
     block_on(async {
-        let store = Fixture::open(&data, 100);
+        let store = Fixture::open(&data, keeping(100));
         assert_eq!(look(&store).await, before);
-        let bounds = Bounds { max_records: NonZeroU32::new(3) };
-        let operations = vec![upsert(r#"{"id":"f"}"#)];
-        let next = store.commit(&model("M"), vec![Commit { operations }], bounds).await.unwrap();
-        let changes = next[0].changes.iter().map(|change| (change.revision.0, change.record.id.as_str()));
+        let bounds = Bounds { max_records: NonZeroU32::new(3), max_age: None };
+        let next = Step::of([upsert(r#"{"id":"f"}"#)]).bounded(bounds).done(&store).await;
+        let changes = next.changes.iter().map(|change| (change.revision.0, change.record.id()));
         assert_eq!(changes.collect::<Vec<_>>(), [(157, "f"), (158, "c"), (159, "b")]);
     });
 }
@@ -47,12 +50,12 @@ fn all_is_there_after_reopening() {
 fn a_smaller_log_is_trimmed_with_the_next_commit() {
     let data = Data::new();
     block_on(async {
-        let store = Fixture::open(&data, 1000);
+        let store = Fixture::open(&data, keeping(1000));
         let many = (0..500).map(|n| upsert(&format!(r#"{{"id":"a","n":{n}}}"#))).collect();
         commit(&store, many).await;
     });
     block_on(async {
-        let store = Fixture::open(&data, 10);
+        let store = Fixture::open(&data, keeping(10));
         assert_eq!(log(&store, 0).await.unwrap().len(), 500);
         commit(&store, vec![upsert(r#"{"id":"b"}"#)]).await;
         assert_eq!((log(&store, 490).await, log(&store, 491).await.unwrap().len()), (None, 10));
@@ -76,17 +79,19 @@ fn every_opening_begins_an_epoch() {
         let position = store.position(&model("M")).await.unwrap();
         assert_eq!(position.revision, created.revision);
         commit(&any(&store), vec![upsert(r#"{"id":"c"}"#)]).await;
-        let operations = vec![upsert(r#"{"id":"x"}"#)];
-        store.commit(&model("Later"), vec![Commit { operations }], Bounds::default()).await.unwrap();
-        position.epoch
+        let later = Step::to("Later", [upsert(r#"{"id":"x"}"#)]).done(&any(&store)).await;
+        (position.epoch, later.position.epoch)
     });
     block_on(async {
         let store = data.open();
-        let third = store.position(&model("M")).await.unwrap().epoch;
+        let present = async |name| store.position(&model(name)).await.unwrap().epoch;
         let of = |name| store.epochs(&model(name));
-        assert_eq!(of("M").await.unwrap(), [(first, Revision(0)), (second, Revision(2)), (third, Revision(3))]);
-        assert_eq!(of("Later").await.unwrap(), [(second, Revision(0)), (third, Revision(1))]);
-        assert_eq!(of("Never").await.unwrap(), [(third, Revision(0))]);
+        let third = present("M").await;
+        assert_eq!(of("M").await.unwrap(), [(first, Revision(0)), (second.0, Revision(2)), (third, Revision(3))]);
+        let later = of("Later").await.unwrap();
+        assert_eq!(later[1..], [(second.1, Revision(0)), (present("Later").await, Revision(1))]);
+        let never = of("Never").await.unwrap();
+        assert_eq!((never.len(), never[2]), (3, (present("Never").await, Revision(0))));
     });
 }
 
@@ -108,16 +113,12 @@ fn the_newest_64_epochs_are_remembered() {
 #[test]
 fn what_was_answered_survives_a_crash() {
     let data = Data::new();
-    let crashed = Data::new();
     let store = data.open();
     block_on(async {
         for n in 0..200 {
             commit(&any(&store), vec![upsert(&format!(r#"{{"id":"{n}","n":{n}}}"#))]).await;
         }
-        // As the disk is now, without anything that closing would do.
-        for file in ["backsync.db", "backsync.db-wal"] {
-            fs::copy(data.file(file), crashed.file(file)).unwrap();
-        }
+        let crashed = data.copy();
         let before = (all(&any(&store)).await, log(&any(&store), 0).await);
         let recovered = any(&crashed.open());
         assert_eq!((all(&recovered).await, log(&recovered, 0).await), before);
@@ -161,9 +162,42 @@ fn a_damaged_page_is_an_answer_and_no_panic() {
     fs::write(data.file("backsync.db"), bytes).unwrap();
     block_on(async {
         let store = data.try_open(SqliteOptions::default()).unwrap();
-        let read = store.read(&model("M"), Selection::All).await;
+        let read = store.read(&model("M"), Read::default()).await;
         assert!(matches!(read, Err(StoreError::Unavailable(_))), "{read:?}");
         assert_eq!(store.position(&model("M")).await.unwrap().revision, Revision(2000));
         store.close().await.unwrap();
+    });
+}
+
+#[test]
+fn owners_and_ages_are_there_after_reopening() {
+    let data = Data::new();
+    let mine = Terms { owner: Some("me".into()), ..Default::default() };
+    let owned = async |store: &Arc<dyn Store>| {
+        let owned = store.owned().await.unwrap();
+        let mut owned: Vec<_> = owned.iter().map(|o| format!("{} {} {}", o.model, o.id, o.owner)).collect();
+        owned.sort();
+        owned
+    };
+    block_on(async {
+        let store = any(&data.open());
+        let terms = || on(&mine, upsert(r#"{"id":"a"}"#));
+        Step::of([terms(), upsert(r#"{"id":"b"}"#)]).at(1000).done(&store).await;
+        Step::to("Other", [upsert(r#"{"id":"a"}"#)]).at(1000).done(&store).await;
+        Step::to("Other", [on(&mine, upsert(r#"{"id":"a","x":1}"#))]).at(2000).done(&store).await;
+        assert_eq!(owned(&store).await, ["M a me", "Other a me"]);
+    });
+    block_on(async {
+        let store = any(&data.open());
+        assert_eq!(owned(&store).await, ["M a me", "Other a me"]);
+        let theirs = Terms { owner: Some("them".into()), ..Default::default() };
+        let rejected = Step::of([on(&theirs, delete("a"))]).rejected(&store).await;
+        assert_eq!(rejected.why, Rejection::NotOwner);
+        let bounds = Bounds { max_records: None, max_age: NonZeroU64::new(500) };
+        let kept = Step::of([]).bounded(bounds).at(1500).done(&store).await;
+        assert_eq!(kept.changes.len(), 0);
+        let evicted = Step::of([]).bounded(bounds).at(1501).done(&store).await;
+        assert_eq!(evicted.changes.iter().map(|change| change.record.id()).collect::<Vec<_>>(), ["a", "b"]);
+        assert_eq!(owned(&store).await, ["Other a me"]);
     });
 }

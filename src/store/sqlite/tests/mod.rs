@@ -1,17 +1,19 @@
 //! Tests of what this store promises beyond what every store does.
 
 mod lasting;
+mod once;
 mod opening;
+mod resume;
 mod room;
+mod together;
 mod twin;
 mod working;
 
 use super::{Sqlite, SqliteOptions};
 use crate::store::{
-    Store,
+    Retention, Store,
     conformance::{Fixture, conformance},
 };
-use backsync_protocol::RecordId;
 use rusqlite::Connection;
 use std::{path::PathBuf, sync::Arc};
 use tempfile::TempDir;
@@ -41,6 +43,17 @@ impl Data {
         Connection::open(self.file("backsync.db")).unwrap()
     }
 
+    /// As the disk is now, without anything that closing would do: what a crash or a backup leaves.
+    fn copy(&self) -> Self {
+        let copy = Self::new();
+        for file in ["backsync.db", "backsync.db-wal"] {
+            if self.file(file).exists() {
+                std::fs::copy(self.file(file), copy.file(file)).unwrap();
+            }
+        }
+        copy
+    }
+
     /// Everything in the directory, byte for byte.
     fn bytes(&self) -> Vec<(PathBuf, Vec<u8>)> {
         let files = std::fs::read_dir(self.0.path()).unwrap().map(|entry| entry.unwrap().path());
@@ -51,8 +64,10 @@ impl Data {
 }
 
 impl Fixture for Data {
-    fn open(&self, log_entries: usize) -> Arc<dyn Store> {
-        Arc::new(self.try_open(SqliteOptions { log_entries, ..Default::default() }).unwrap())
+    const SEEDS: u64 = 3;
+
+    fn open(&self, retention: Retention) -> Arc<dyn Store> {
+        Arc::new(self.try_open(SqliteOptions { retention, ..Default::default() }).unwrap())
     }
 }
 
@@ -60,8 +75,4 @@ conformance!(Data::new());
 
 fn any(store: &Arc<Sqlite>) -> Arc<dyn Store> {
     store.clone()
-}
-
-fn id(text: &str) -> RecordId {
-    RecordId::parse(text).unwrap()
 }

@@ -1,18 +1,23 @@
-use super::{Data, id};
+use super::Data;
 use crate::store::{
-    Answer, Bounds, Commit, Committed, Operation, Selection, Store, StoreError,
-    conformance::{block_on, model, upsert},
+    Answer, Few, Operation, Outcome, Read, Retention, Store, StoreError,
+    conformance::{self, Step, block_on, model, upsert},
     sqlite::{Sqlite, SqliteOptions},
 };
+use smallvec::smallvec;
 
 const MAX: u64 = 2 << 20;
 
 fn open(data: &Data) -> Sqlite {
-    data.try_open(SqliteOptions { log_entries: 10_000, max_bytes: MAX }).unwrap()
+    data.try_open(SqliteOptions { max_bytes: MAX, ..Default::default() }).unwrap()
 }
 
-fn call(store: &Sqlite, operation: Operation) -> Answer<Vec<Committed>> {
-    store.commit(&model("M"), vec![Commit { operations: vec![operation] }], Bounds::default())
+fn call(store: &Sqlite, operation: Operation) -> Answer<Few<Outcome>> {
+    store.commit(smallvec![Step::of([operation]).0])
+}
+
+fn head(outcomes: &Few<Outcome>) -> u64 {
+    outcomes[0].as_ref().unwrap().parts[0].position.revision.0
 }
 
 fn large(n: usize, bytes: usize) -> Operation {
@@ -20,12 +25,12 @@ fn large(n: usize, bytes: usize) -> Operation {
 }
 
 fn delete(n: usize) -> Operation {
-    Operation::Delete { id: id(&n.to_string()) }
+    conformance::delete(&n.to_string())
 }
 
 /// Write records until there is no room; how many there are then.
 async fn fill(store: &Sqlite, bytes: usize) -> usize {
-    let before = store.read(&model("M"), Selection::All).await.unwrap().records.len();
+    let before = store.read(&model("M"), Read::default()).await.unwrap().records.len();
     for n in before.. {
         match call(store, large(n, bytes)).await {
             Ok(_) => {}
@@ -48,18 +53,17 @@ fn a_full_store_can_be_read_and_emptied_and_filled_again() {
             // Reopening writes too.
             store.close().await.unwrap();
             store = open(&data);
-            let full = store.read(&model("M"), Selection::All).await.unwrap();
+            let full = store.read(&model("M"), Read::default()).await.unwrap();
             assert_eq!((full.records.len(), full.position.revision.0), (filled, filled as u64));
             assert!(matches!(call(&store, large(filled + 1, bytes)).await, Err(StoreError::Full)));
             for n in 0..filled {
                 let deleted = call(&store, delete(n)).await.unwrap();
-                assert_eq!(deleted[0].changes[0].revision.0, (filled + 1 + n) as u64);
+                assert_eq!(head(&deleted), (filled + 1 + n) as u64);
             }
             for _ in 0..3 {
                 let again = fill(&store, bytes).await;
                 assert!(again >= filled / 5, "{again} after {filled}");
-                let all = (0..again).map(delete).collect();
-                store.commit(&model("M"), vec![Commit { operations: all }], Bounds::default()).await.unwrap();
+                store.commit(smallvec![Step::of((0..again).map(delete)).0]).await.unwrap();
             }
             store.close().await.unwrap();
             let size = std::fs::metadata(data.file("backsync.db")).unwrap().len();
@@ -72,7 +76,8 @@ fn a_full_store_can_be_read_and_emptied_and_filled_again() {
 fn the_log_gives_its_slack_before_anything_is_refused() {
     let data = Data::new();
     // Three entries to a page: 700 of them fit, the 770 to which the log may grow do not.
-    let store = data.try_open(SqliteOptions { log_entries: 700, max_bytes: MAX }).unwrap();
+    let retention = Retention { log_entries: 700, ..Default::default() };
+    let store = data.try_open(SqliteOptions { retention, max_bytes: MAX }).unwrap();
     block_on(async {
         for n in 0..2000 {
             let text = format!(r#"{{"id":"a","n":{n},"text":"{}"}}"#, "x".repeat(2500));
@@ -94,8 +99,41 @@ fn what_is_too_large_does_not_stand_in_the_way_of_the_rest() {
         tool.execute_batch("ROLLBACK").unwrap();
         let mut outcomes = Vec::new();
         for call in calls {
-            outcomes.push(call.await.map(|committed| committed[0].position.revision.0).map_err(|e| e.to_string()));
+            outcomes.push(call.await.map(|outcomes| head(&outcomes)).map_err(|e| e.to_string()));
         }
         assert_eq!(outcomes, [Ok(2), Err("the store is full".into()), Ok(3), Ok(4)]);
+    });
+}
+
+#[test]
+fn tombstones_do_not_fill_a_store_that_has_no_room() {
+    let data = Data::new();
+    let retention = Retention { log_entries: 10, ..Default::default() };
+    let store = data.try_open(SqliteOptions { retention, max_bytes: MAX }).unwrap();
+    block_on(async {
+        // 5 MiB of ids, each of which leaves a tombstone.
+        for n in 0..200 {
+            let ids = || (0..100).map(|m| format!("{n}-{m}-{}", "x".repeat(240)));
+            let made = ids().map(|id| upsert(&format!(r#"{{"id":"{id}"}}"#)));
+            let outcome = store.commit(smallvec![Step::of(made).0]).await;
+            outcome.unwrap_or_else(|error| panic!("{n}: {error}"))[0].as_ref().unwrap();
+            let gone = ids().map(|id| conformance::delete(&id));
+            store.commit(smallvec![Step::of(gone).0]).await.unwrap()[0].as_ref().unwrap();
+        }
+    });
+}
+
+#[test]
+fn what_found_no_room_is_not_taken_for_done() {
+    let data = Data::new();
+    let store = open(&data);
+    block_on(async {
+        let once = |n: usize, bytes| store.commit(smallvec![Step::of([large(n, bytes)]).once("me", &n.to_string()).0]);
+        assert_eq!(head(&once(1, 100).await.unwrap()), 1);
+        for _ in 0..2 {
+            assert!(matches!(once(2, 3 << 20).await, Err(StoreError::Full)));
+        }
+        assert_eq!(head(&once(2, 100).await.unwrap()), 2);
+        assert_eq!(head(&once(2, 100).await.unwrap()), 2);
     });
 }

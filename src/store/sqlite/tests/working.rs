@@ -1,13 +1,22 @@
 use super::{Data, any};
 use crate::store::{
-    Bounds, Commit, Operation, Selection, Store, StoreError,
-    conformance::{all, block_on, commit, model, upsert},
+    Answer, Few, Outcome, Read, Store, StoreError,
+    conformance::{Step, all, block_on, commit, delete, model, upsert},
     sqlite::{Sqlite, queue},
 };
+use smallvec::smallvec;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-fn record(n: usize) -> Commit {
-    Commit { operations: vec![upsert(&format!(r#"{{"id":"{n}"}}"#))] }
+fn call(store: &Sqlite, step: Step) -> Answer<Few<Outcome>> {
+    store.commit(smallvec![step.0])
+}
+
+fn record(n: usize) -> Step {
+    Step::of([upsert(&format!(r#"{{"id":"{n}"}}"#))])
+}
+
+async fn head(call: Answer<Few<Outcome>>) -> u64 {
+    call.await.unwrap()[0].as_ref().unwrap().parts[0].position.revision.0
 }
 
 fn transactions(store: &Sqlite) -> u64 {
@@ -21,12 +30,11 @@ fn calls_that_wait_together_share_a_transaction() {
     block_on(async {
         let tool = data.tool();
         tool.execute_batch("BEGIN IMMEDIATE").unwrap();
-        let models = [model("M"), model("Other")];
-        let calls: Vec<_> =
-            (0..600).map(|n| store.commit(&models[n % 2], vec![record(n)], Bounds::default())).collect();
+        let step = |n: usize| Step::to(["M", "Other"][n % 2], [upsert(&format!(r#"{{"id":"{n}"}}"#))]);
+        let calls: Vec<_> = (0..600).map(|n| call(&store, step(n))).collect();
         tool.execute_batch("ROLLBACK").unwrap();
         for (n, call) in calls.into_iter().enumerate() {
-            assert_eq!(call.await.unwrap()[0].position.revision.0, n as u64 / 2 + 1);
+            assert_eq!(head(call).await, n as u64 / 2 + 1);
         }
         assert_eq!(transactions(&store), 1);
     });
@@ -38,10 +46,9 @@ fn calls_take_effect_in_their_order_whether_awaited_or_not() {
     let store = data.open();
     block_on(async {
         for n in 0..100 {
-            drop(store.commit(&model("M"), vec![record(n)], Bounds::default()));
+            drop(call(&store, record(n)));
         }
-        let last = store.commit(&model("M"), vec![record(100)], Bounds::default());
-        assert_eq!(last.await.unwrap()[0].position.revision.0, 101);
+        assert_eq!(head(call(&store, record(100))).await, 101);
         let expected: Vec<_> = (0..=100).map(|n| format!(r#"{{"id":"{n}","_rev":{}}}"#, n + 1)).collect();
         assert_eq!(all(&any(&store)).await, expected);
     });
@@ -54,12 +61,11 @@ fn a_full_queue_refuses_and_applies_nothing() {
     block_on(async {
         let tool = data.tool();
         tool.execute_batch("BEGIN IMMEDIATE").unwrap();
-        let operations = vec![Operation::Delete { id: super::id("a") }; queue::ROOM as usize];
-        let fills = store.commit(&model("M"), vec![Commit { operations }], Bounds::default());
-        let refused = store.commit(&model("M"), vec![record(1)], Bounds::default());
+        let fills = call(&store, Step::of(vec![delete("a"); queue::ROOM as usize]));
+        let refused = call(&store, record(1));
         assert!(matches!(refused.await, Err(StoreError::Unavailable(_))));
         tool.execute_batch("ROLLBACK").unwrap();
-        assert_eq!(fills.await.unwrap()[0].position.revision.0, 0);
+        assert_eq!(head(fills).await, 0);
         assert_eq!(commit(&any(&store), vec![upsert(r#"{"id":"b"}"#)]).await.position.revision.0, 1);
         assert_eq!(all(&any(&store)).await.len(), 1);
     });
@@ -71,7 +77,7 @@ fn more_questions_than_there_is_room_for_are_all_answered() {
     let store = data.open();
     block_on(async {
         commit(&any(&store), vec![upsert(r#"{"id":"a"}"#)]).await;
-        let questions: Vec<_> = (0..3000).map(|_| store.read(&model("M"), Selection::All)).collect();
+        let questions: Vec<_> = (0..3000).map(|_| store.read(&model("M"), Read::default())).collect();
         for question in questions {
             assert_eq!(question.await.unwrap().records.len(), 1);
         }
@@ -83,10 +89,10 @@ fn closing_finishes_what_was_called_and_nothing_after_it() {
     let data = Data::new();
     let store = data.open();
     block_on(async {
-        let calls: Vec<_> = (0..200).map(|n| store.commit(&model("M"), vec![record(n)], Bounds::default())).collect();
-        let read = store.read(&model("M"), Selection::All);
+        let calls: Vec<_> = (0..200).map(|n| call(&store, record(n))).collect();
+        let read = store.read(&model("M"), Read::default());
         let closed = store.close();
-        assert!(matches!(store.commit(&model("M"), vec![record(0)], Bounds::default()).await, Err(StoreError::Closed)));
+        assert!(matches!(call(&store, record(0)).await, Err(StoreError::Closed)));
         assert!(matches!(store.position(&model("M")).await, Err(StoreError::Closed)));
         closed.await.unwrap();
         for call in calls {
@@ -107,11 +113,13 @@ fn a_damaged_record_fails_only_those_who_want_it() {
         commit(&any(&store), vec![upsert(r#"{"id":"a","x":1}"#), upsert(r#"{"id":"b"}"#)]).await;
         let tool = data.tool();
         tool.execute_batch("UPDATE records SET json = '{\"id\":' WHERE id = 'a'; BEGIN IMMEDIATE").unwrap();
-        let call = |json| store.commit(&model("M"), vec![Commit { operations: vec![upsert(json)] }], Bounds::default());
-        let (damaged, sound) = (call(r#"{"id":"a","x":2}"#), call(r#"{"id":"b","x":2}"#));
+        let set = |json| call(&store, Step::of([upsert(json)]));
+        let (damaged, sound) = (set(r#"{"id":"a","x":2}"#), set(r#"{"id":"b","x":2}"#));
         tool.execute_batch("ROLLBACK").unwrap();
         assert!(matches!(damaged.await, Err(StoreError::Unavailable(_))));
-        assert_eq!(sound.await.unwrap()[0].position.revision.0, 3);
+        assert_eq!(head(sound).await, 3);
+        let read = store.read(&model("M"), Read::default()).await;
+        assert!(matches!(read, Err(StoreError::Unavailable(_))), "{read:?}");
     });
 }
 
@@ -122,8 +130,7 @@ fn the_wal_stays_small_under_writes_and_endless_reads() {
     let text = "x".repeat(16_000);
     let write = |batch: usize| {
         let operations = (0..250).map(|n| upsert(&format!(r#"{{"id":"{n}","batch":{batch},"text":"{text}"}}"#)));
-        let commits = vec![Commit { operations: operations.collect() }];
-        block_on(store.commit(&model("M"), commits, Bounds::default())).unwrap();
+        block_on(call(&store, Step::of(operations))).unwrap();
     };
     write(0);
     let done = AtomicBool::new(false);
@@ -131,7 +138,7 @@ fn the_wal_stays_small_under_writes_and_endless_reads() {
         for _ in 0..3 {
             scope.spawn(|| {
                 while !done.load(Ordering::Relaxed) {
-                    block_on(store.read(&model("M"), Selection::All)).unwrap();
+                    block_on(store.read(&model("M"), Read::default())).unwrap();
                 }
             });
         }
@@ -153,9 +160,8 @@ fn a_long_read_does_not_let_the_wal_grow_for_ever() {
     block_on(async {
         let text = "x".repeat(8000);
         let write = async |batch: usize| {
-            let operations =
-                (0..500).map(|n| upsert(&format!(r#"{{"id":"{n}","batch":{batch},"text":"{text}"}}"#))).collect();
-            store.commit(&model("M"), vec![Commit { operations }], Bounds::default()).await.unwrap();
+            let operations = (0..500).map(|n| upsert(&format!(r#"{{"id":"{n}","batch":{batch},"text":"{text}"}}"#)));
+            call(&store, Step::of(operations)).await.unwrap();
         };
         write(0).await;
         let tool = data.tool();

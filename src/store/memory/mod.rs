@@ -1,0 +1,181 @@
+//! A store in memory: the reference that the others are compared with.
+//!
+//! Each model has a lock of its own, and every answer is ready at once. A history ends with the process.
+
+mod graves;
+mod model;
+mod records;
+mod transactions;
+
+use super::{
+    Answer, Change, Commit, Committed, Done, Few, Millis, Outcome, Owned, Part, Read, Rejected, Rejection, Retention,
+    Snapshot, Store, StoreError,
+};
+use backsync_protocol::{ModelName, Position, RecordId, Revision};
+use foldhash::HashMap;
+use model::{Applied, Model};
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError, RwLock,
+    atomic::{AtomicBool, Ordering},
+};
+use transactions::{Seen, Transactions};
+
+/// The store of `memory:`.
+#[derive(Debug, Default)]
+pub struct Memory {
+    retention: Retention,
+    models: RwLock<HashMap<ModelName, Arc<Mutex<Model>>>>,
+    /// Locked before any model is.
+    transactions: Mutex<Transactions>,
+    is_closed: AtomicBool,
+}
+
+impl Memory {
+    /// An empty store.
+    pub fn new(retention: Retention) -> Self {
+        Self { retention, ..Self::default() }
+    }
+
+    fn model(&self, name: &ModelName) -> Arc<Mutex<Model>> {
+        if let Some(model) = self.models.read().unwrap_or_else(PoisonError::into_inner).get(name) {
+            return model.clone();
+        }
+        self.models.write().unwrap_or_else(PoisonError::into_inner).entry(name.clone()).or_default().clone()
+    }
+
+    fn with<T>(&self, name: &ModelName, work: impl FnOnce(&Model) -> T) -> Answer<T> {
+        self.unless_closed(|| work(&lock(&self.model(name))))
+    }
+
+    fn unless_closed<T>(&self, work: impl FnOnce() -> T) -> Answer<T> {
+        if self.is_closed.load(Ordering::Acquire) {
+            return Answer::Ready(Some(Err(StoreError::Closed)));
+        }
+        Answer::ready(work())
+    }
+
+    fn commit_one(&self, commit: &Commit) -> Outcome {
+        let Some(transaction) = &commit.transaction else { return self.apply(commit) };
+        let mut transactions = self.transactions.lock().unwrap_or_else(PoisonError::into_inner);
+        match transactions.look_up(transaction) {
+            Seen::Before(outcome) => return outcome,
+            Seen::Otherwise => {
+                return Err(Box::new(Rejected { part: 0, operation: 0, why: Rejection::TransactionReused }));
+            }
+            Seen::Never => {}
+        }
+        let outcome = self.apply(commit);
+        transactions.remember(transaction, &outcome, commit.now, &self.retention);
+        outcome
+    }
+
+    fn apply(&self, commit: &Commit) -> Outcome {
+        if let [part] = commit.parts.as_slice() {
+            let model = self.model(&part.model);
+            let mut model = lock(&model);
+            let mut applied = Applied::new(part, true);
+            return match model.apply(part, commit.now, &mut applied) {
+                Ok(()) => Ok(Committed { parts: vec![self.keep(&mut model, applied, commit.now)] }),
+                Err((operation, why)) => Err(Box::new(Rejected { part: 0, operation, why })),
+            };
+        }
+        // Always locked in the order of the names, so that no two wait for each other.
+        let mut parts: Vec<(usize, &Part, Arc<Mutex<Model>>)> =
+            commit.parts.iter().enumerate().map(|(at, part)| (at, part, self.model(&part.model))).collect();
+        parts.sort_by(|(_, a, _), (_, b, _)| a.model.cmp(&b.model));
+        let mut locked: Vec<_> = parts.iter().map(|(at, part, model)| (*at, *part, lock(model))).collect();
+        locked.sort_by_key(|(at, ..)| *at);
+        let mut done: Vec<Applied> = Vec::with_capacity(locked.len());
+        for at in 0..locked.len() {
+            let (_, part, model) = &mut locked[at];
+            let mut applied = Applied::new(part, false);
+            if let Err((operation, why)) = model.apply(part, commit.now, &mut applied) {
+                for (done, (.., model)) in done.into_iter().zip(&mut locked).rev() {
+                    model.undo(done);
+                }
+                return Err(Box::new(Rejected { part: at, operation, why }));
+            }
+            done.push(applied);
+        }
+        let parts = done.into_iter().zip(&mut locked);
+        Ok(Committed { parts: parts.map(|(applied, (.., model))| self.keep(model, applied, commit.now)).collect() })
+    }
+
+    fn keep(&self, model: &mut Model, applied: Applied, now: Millis) -> Done {
+        model.keep(&applied, &self.retention, now);
+        Done { records: applied.records, changes: applied.changes, position: model.position() }
+    }
+}
+
+fn lock(model: &Arc<Mutex<Model>>) -> MutexGuard<'_, Model> {
+    model.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Store for Memory {
+    fn commit(&self, commits: Few<Commit>) -> Answer<Few<Outcome>> {
+        self.unless_closed(|| commits.iter().map(|commit| self.commit_one(commit)).collect())
+    }
+
+    fn read(&self, model: &ModelName, read: Read) -> Answer<Snapshot> {
+        self.with(model, |model| model.read(&read))
+    }
+
+    fn changes(&self, model: &ModelName, after: Revision, limit: usize) -> Answer<Option<Vec<Change>>> {
+        self.with(model, |model| model.changes(after, limit))
+    }
+
+    fn position(&self, model: &ModelName) -> Answer<Position> {
+        self.with(model, Model::position)
+    }
+
+    fn owned(&self) -> Answer<Vec<Owned>> {
+        self.unless_closed(|| {
+            let models: Vec<_> = {
+                let models = self.models.read().unwrap_or_else(PoisonError::into_inner);
+                models.iter().map(|(name, model)| (name.clone(), model.clone())).collect()
+            };
+            let mut all = Vec::new();
+            for (name, model) in models {
+                all.extend(lock(&model).owned().map(|(slot, owner)| Owned {
+                    model: name.clone(),
+                    id: RecordId::parse(slot.record.id()).expect("the id of a record is one"),
+                    owner: owner.clone(),
+                }));
+            }
+            all
+        })
+    }
+
+    fn close(&self) -> Answer<()> {
+        self.is_closed.store(true, Ordering::Release);
+        Answer::ready(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::conformance::{Fixture, Step, conformance, model, upsert};
+
+    struct InMemory;
+    impl Fixture for InMemory {
+        const SEEDS: u64 = 200;
+
+        fn open(&self, retention: Retention) -> Arc<dyn Store> {
+            Arc::new(Memory::new(retention))
+        }
+    }
+    conformance!(InMemory);
+
+    #[test]
+    fn nobody_waits_for_an_answer() {
+        let (store, model) = (Memory::default(), model("M"));
+        let step = Step::of([upsert(r#"{"id":"a"}"#)]).once("me", "1");
+        assert!(matches!(store.commit([step.0].into_iter().collect()), Answer::Ready(Some(Ok(_)))));
+        assert!(matches!(store.read(&model, Read::default()), Answer::Ready(Some(Ok(_)))));
+        assert!(matches!(store.changes(&model, Revision(0), 1), Answer::Ready(Some(Ok(_)))));
+        assert!(matches!(store.position(&model), Answer::Ready(Some(Ok(_)))));
+        assert!(matches!(store.owned(), Answer::Ready(Some(Ok(_)))));
+        assert!(matches!(store.close(), Answer::Ready(Some(Ok(())))));
+    }
+}

@@ -1,0 +1,332 @@
+//! One model in memory: its records, and the log of what happened to them.
+
+use super::{
+    graves::Graves,
+    records::{Place, Records, Slot},
+};
+use crate::store::{
+    Bounds, Change, ChangeKind, Few, Millis, Operation, Part, Read, Rejection, Retention, Selection, Snapshot,
+    decide::{self, Damaged, Found, Verdict},
+    new_epoch,
+};
+use backsync_protocol::{Epoch, Position, Record, RecordId, Revision};
+use std::{
+    collections::{BTreeMap, HashSet, VecDeque},
+    sync::Arc,
+};
+
+#[derive(Debug)]
+pub(super) struct Model {
+    epoch: Epoch,
+    head: Revision,
+    records: Records,
+    log: VecDeque<Entry>,
+    graves: Graves,
+}
+
+/// A change as the log keeps it.
+#[derive(Debug)]
+struct Entry {
+    revision: Revision,
+    kind: ChangeKind,
+    record: Record,
+}
+
+impl Entry {
+    fn change(&self) -> Change {
+        let Self { revision, kind, record } = self;
+        Change { revision: *revision, kind: *kind, record: record.clone(), before: None }
+    }
+}
+
+impl Default for Model {
+    fn default() -> Self {
+        let (records, log, graves) = Default::default();
+        Self { epoch: new_epoch(), head: Revision(0), records, log, graves }
+    }
+}
+
+/// What an applied part did, until it is known that the whole commit holds.
+#[derive(Debug, Default)]
+pub(super) struct Applied {
+    pub(super) records: Few<Option<Record>>,
+    pub(super) changes: Few<Change>,
+    /// What is to be undone if it does not hold; nothing is noted where it cannot but hold.
+    undo: Vec<Undo>,
+    is_alone: bool,
+    /// Deletions, each with its time where that was said.
+    buried: Vec<(Revision, Option<Millis>)>,
+    /// The same by id, as a later operation has to know it.
+    deleted: BTreeMap<Box<str>, Option<Millis>>,
+}
+
+impl Applied {
+    /// For one part; `is_alone` where the commit has this part only.
+    pub(super) fn new(part: &Part, is_alone: bool) -> Self {
+        Self { is_alone: is_alone && part.operations.len() <= 1, ..Self::default() }
+    }
+
+    fn note(&mut self, undo: impl FnOnce() -> Undo) {
+        if !self.is_alone {
+            self.undo.push(undo());
+        }
+    }
+}
+
+#[derive(Debug)]
+enum Undo {
+    Insert(Place),
+    Update(Place, Record, Option<Arc<str>>),
+    Remove(Place, Slot, Option<Arc<str>>),
+}
+
+impl Model {
+    pub(super) fn position(&self) -> Position {
+        Position { epoch: self.epoch, revision: self.head }
+    }
+
+    /// Apply a part of a commit; [`Self::keep`] or [`Self::undo`] has to follow. A refusal names its operation, and leaves
+    /// nothing of the part.
+    pub(super) fn apply(&mut self, part: &Part, now: Millis, applied: &mut Applied) -> Result<(), (usize, Rejection)> {
+        for (at, operation) in part.operations.iter().enumerate() {
+            if let Err(rejection) = self.operate(operation, now, applied) {
+                self.undo(std::mem::take(applied));
+                return Err((at, rejection));
+            }
+        }
+        self.evict(part.bounds, now, applied);
+        Ok(())
+    }
+
+    /// What was applied holds.
+    pub(super) fn keep(&mut self, applied: &Applied, retention: &Retention, now: Millis) {
+        for Change { revision, kind, record, .. } in &applied.changes {
+            self.log.push_back(Entry { revision: *revision, kind: *kind, record: record.clone() });
+        }
+        while self.log.len() > retention.log_entries {
+            self.log.pop_front();
+        }
+        for (revision, last_change) in &applied.buried {
+            let at = usize::try_from(revision.0 - applied.changes[0].revision.0).expect("changes are in memory");
+            self.graves.bury(applied.changes[at].record.id(), *revision, *last_change, now);
+        }
+        if !applied.changes.is_empty() {
+            self.graves.purge(retention, now);
+        }
+        if !applied.buried.is_empty() {
+            self.records.settle();
+        }
+    }
+
+    /// What was applied does not hold.
+    pub(super) fn undo(&mut self, applied: Applied) {
+        for undo in applied.undo.into_iter().rev() {
+            match undo {
+                Undo::Insert(place) => drop(self.records.remove(place)),
+                Undo::Update(place, record, owner) => {
+                    self.records.replace(place, record);
+                    self.records.set_owner(place, owner);
+                }
+                Undo::Remove(place, slot, owner) => {
+                    self.records.put_back(place, slot);
+                    self.records.set_owner(place, owner);
+                }
+            }
+        }
+        self.head = Revision(self.head.0 - applied.changes.len() as u64);
+        self.records.settle();
+    }
+
+    fn operate(&mut self, operation: &Operation, now: Millis, applied: &mut Applied) -> Result<(), Rejection> {
+        let id = match operation {
+            Operation::Upsert { record, .. } => record.id(),
+            Operation::Delete { id, .. } => id.as_str(),
+        };
+        let place = self.records.find(id);
+        let stored = place.map(|place| &self.records.at(place).record);
+        let found = Found {
+            record: stored,
+            owner: place.and_then(|place| self.records.owner(place)).map(AsRef::as_ref),
+            buried: match (place, applied.deleted.get(id)) {
+                (Some(_), _) => None,
+                (None, Some(buried)) => *buried,
+                (None, None) => self.graves.last_change(id),
+            },
+        };
+        let (verdict, terms) = match operation {
+            Operation::Upsert { record, replace, terms } => {
+                let base = |revision| Ok::<_, Damaged>(self.written(revision, id, &applied.changes));
+                let verdict = decide::upsert(record, *replace, terms, found, now, base);
+                (verdict.expect("a record in memory is a JSON object"), terms)
+            }
+            Operation::Delete { terms, .. } => (decide::delete(terms, found, now), terms),
+        };
+        match (verdict, place) {
+            (Verdict::Reject(rejection), _) => return Err(rejection),
+            (Verdict::Keep, _) => applied.records.push(stored.cloned()),
+            (Verdict::Set(input, last_change), place) => {
+                let revision = self.head.next();
+                let record = Record::new(&input, revision, last_change);
+                let (kind, before) = match place {
+                    None => {
+                        let place = self.records.insert(Slot { record: record.clone(), inserted: now });
+                        if terms.owner.is_some() {
+                            self.records.set_owner(place, terms.owner.clone());
+                        }
+                        applied.note(|| Undo::Insert(place));
+                        (ChangeKind::Insert, None)
+                    }
+                    Some(place) => {
+                        let before = self.records.replace(place, record.clone());
+                        let owner = self.records.owner(place).cloned();
+                        if terms.owner.is_some() && owner.is_none() {
+                            self.records.set_owner(place, terms.owner.clone());
+                        }
+                        applied.note(|| Undo::Update(place, before.clone(), owner));
+                        (ChangeKind::Update, Some(before))
+                    }
+                };
+                self.head = revision;
+                applied.records.push(Some(record.clone()));
+                applied.changes.push(Change { revision, kind, record, before });
+            }
+            (Verdict::Remove(last_change), Some(place)) => {
+                self.remove(place, ChangeKind::Delete, last_change, applied);
+                applied.deleted.insert(id.into(), last_change);
+                applied.records.push(None);
+            }
+            (Verdict::Remove(_), None) => unreachable!("what is not there is not removed"),
+        }
+        Ok(())
+    }
+
+    fn remove(&mut self, place: Place, kind: ChangeKind, last_change: Option<Millis>, applied: &mut Applied) {
+        let owner = self.records.owner(place).cloned();
+        let slot = self.records.remove(place);
+        self.head = self.head.next();
+        applied.changes.push(Change { revision: self.head, kind, record: slot.record.clone(), before: None });
+        applied.buried.push((self.head, last_change));
+        applied.note(|| Undo::Remove(place, slot, owner));
+    }
+
+    fn evict(&mut self, bounds: Bounds, now: Millis, applied: &mut Applied) {
+        let Bounds { max_records, max_age } = bounds;
+        let too_many = max_records.map_or(0, |most| self.records.len().saturating_sub(most.get() as usize));
+        let too_old = |slot: &Slot| max_age.is_some_and(|most| now.saturating_sub(slot.inserted) > most.get());
+        if too_many == 0 && max_age.is_none() {
+            return;
+        }
+        let oldest = self.records.iter().enumerate();
+        let goes = oldest.take_while(|(at, (_, slot))| *at < too_many || too_old(slot));
+        let places: Few<Place> = goes.map(|(_, (place, _))| place).collect();
+        for place in places {
+            self.remove(place, ChangeKind::Evict, None, applied);
+        }
+    }
+
+    /// A record as it was written at a revision, where the log still knows it or `applied` is to come into it.
+    fn written(&self, revision: Revision, id: &str, applied: &[Change]) -> Option<Record> {
+        let after = |first: Revision| usize::try_from(revision.0.checked_sub(first.0)?).ok();
+        let (kind, record) = match applied.first().and_then(|first| after(first.revision)) {
+            Some(at) => applied.get(at).map(|change| (change.kind, &change.record))?,
+            None => {
+                let at = self.log.front().and_then(|first| after(first.revision))?;
+                self.log.get(at).map(|entry| (entry.kind, &entry.record))?
+            }
+        };
+        let written = matches!(kind, ChangeKind::Insert | ChangeKind::Update);
+        (written && record.id() == id).then(|| record.clone())
+    }
+
+    /// What is before the first entry of the log.
+    fn log_floor(&self) -> Revision {
+        self.log.front().map_or(self.head, |change| Revision(change.revision.0 - 1))
+    }
+
+    pub(super) fn changes(&self, after: Revision, limit: usize) -> Option<Vec<Change>> {
+        let skip = usize::try_from(after.0.checked_sub(self.log_floor().0)?).unwrap_or(usize::MAX);
+        Some(self.log.iter().skip(skip).take(limit).map(Entry::change).collect())
+    }
+
+    pub(super) fn owned(&self) -> impl Iterator<Item = (&Slot, &Arc<str>)> {
+        self.records.owned()
+    }
+
+    pub(super) fn read(&self, read: &Read) -> Snapshot {
+        let position = self.position();
+        let Some(since) = read.since else {
+            return Snapshot { records: self.select(read), deleted: Vec::new(), reset: false, position };
+        };
+        match self.since(since, read) {
+            Some((records, deleted)) => Snapshot { records, deleted, reset: false, position },
+            None => Snapshot { records: self.select(read), deleted: Vec::new(), reset: true, position },
+        }
+    }
+
+    fn select(&self, read: &Read) -> Vec<Record> {
+        let matches = |record: &&Record| read.filter.as_ref().is_none_or(|filter| filter.matches(record.json()));
+        let limit = read.limit.unwrap_or(usize::MAX);
+        // Sorting needs all that match, whatever is left out afterwards.
+        let (skip, take) = if read.sort.is_some() { (0, usize::MAX) } else { (read.skip, limit) };
+        let mut records: Vec<Record> = match &read.selection {
+            Selection::All => {
+                let all = self.records.iter().map(|(_, slot)| &slot.record);
+                all.filter(matches).skip(skip).take(take).cloned().collect()
+            }
+            Selection::Ids(ids) => {
+                let found = ids.iter().filter_map(|id| self.records.find(id.as_str()));
+                let found = found.map(|place| &self.records.at(place).record);
+                found.filter(matches).skip(skip).take(take).cloned().collect()
+            }
+        };
+        if let Some(sort) = &read.sort {
+            sort.apply(&mut records, |record| record.json());
+            records = records.into_iter().skip(read.skip).take(limit).collect();
+        }
+        records
+    }
+
+    /// What became of the records since a position; `None` where that is not known.
+    fn since(&self, since: Position, read: &Read) -> Option<(Vec<Record>, Vec<RecordId>)> {
+        let Position { epoch, revision } = since;
+        let known_from = self.log_floor().min(self.graves.floor());
+        if epoch != self.epoch || revision > self.head || revision < known_from {
+            return None;
+        }
+        let chosen: Option<HashSet<&str>> = match &read.selection {
+            Selection::All => None,
+            Selection::Ids(ids) => Some(ids.iter().map(RecordId::as_str).collect()),
+        };
+        let is_chosen = |id: &str| chosen.as_ref().is_none_or(|chosen| chosen.contains(id));
+        let mut deleted: Vec<RecordId> = Vec::new();
+        let mut places: Vec<Place> = Vec::new();
+        let mut is_gone = |id: &str| deleted.push(RecordId::parse(id).expect("the id of a record is one"));
+        if revision >= self.log_floor() {
+            let skip = usize::try_from(revision.0 - self.log_floor().0).expect("the log is in memory");
+            let mut seen = HashSet::new();
+            for id in self.log.iter().skip(skip).map(|change| change.record.id()) {
+                if is_chosen(id) && seen.insert(id) {
+                    match self.records.find(id) {
+                        Some(place) => places.push(place),
+                        None => is_gone(id),
+                    }
+                }
+            }
+        } else {
+            let changed = self.records.iter().filter(|(_, slot)| slot.record.revision() > revision);
+            places.extend(changed.filter(|(_, slot)| is_chosen(slot.record.id())).map(|(place, _)| place));
+            let gone = self.graves.since(revision).map(RecordId::as_str);
+            gone.filter(|id| is_chosen(id) && self.records.find(id).is_none()).for_each(is_gone);
+        }
+        places.sort_unstable();
+        let mut records = Vec::with_capacity(places.len());
+        for record in places.into_iter().map(|place| &self.records.at(place).record) {
+            if read.filter.as_ref().is_none_or(|filter| filter.matches(record.json())) {
+                records.push(record.clone());
+            } else {
+                deleted.push(RecordId::parse(record.id()).expect("the id of a record is one"));
+            }
+        }
+        Some((records, deleted))
+    }
+}

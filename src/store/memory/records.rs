@@ -1,0 +1,199 @@
+//! The records of one model: found by id, and in the order of their insertion.
+//!
+//! Records stand in a row of slots, in the order of insertion; a table leads from an id to its slot. The table's entries keep their
+//! hashes, so that it grows, and tells ids apart, without looking at the records.
+
+use crate::store::Millis;
+use backsync_protocol::Record;
+use foldhash::fast::RandomState;
+use hashbrown::HashTable;
+use std::{
+    collections::{HashMap, VecDeque},
+    hash::BuildHasher,
+    sync::Arc,
+};
+
+/// Names a record for as long as it is not removed and [`Records::settle`] is not called.
+pub(super) type Place = u64;
+
+/// Fewer empty slots than this are let be.
+const HOLES: usize = 64;
+
+#[derive(Debug, Default)]
+pub(super) struct Records {
+    hasher: RandomState,
+    table: HashTable<Entry>,
+    slots: VecDeque<Option<Slot>>,
+    /// The place of the first slot.
+    first: Place,
+    /// Sessions that own records: few models have any.
+    owners: HashMap<Place, Arc<str>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    hash: u64,
+    place: Place,
+}
+
+/// A record, and when it was inserted.
+#[derive(Debug, Clone)]
+pub(super) struct Slot {
+    pub(super) record: Record,
+    pub(super) inserted: Millis,
+}
+
+impl Records {
+    pub(super) fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    pub(super) fn find(&self, id: &str) -> Option<Place> {
+        let hash = self.hash(id);
+        self.table.find(hash, |entry| entry.hash == hash && self.at(entry.place).record.id() == id).map(|e| e.place)
+    }
+
+    /// The record at a place that [`Self::find`] gave.
+    pub(super) fn at(&self, place: Place) -> &Slot {
+        self.slots[self.index(place)].as_ref().expect("a place is used while it has a record")
+    }
+
+    pub(super) fn owner(&self, place: Place) -> Option<&Arc<str>> {
+        self.owners.get(&place)
+    }
+
+    pub(super) fn set_owner(&mut self, place: Place, owner: Option<Arc<str>>) {
+        match owner {
+            Some(owner) => drop(self.owners.insert(place, owner)),
+            None => drop(self.owners.remove(&place)),
+        }
+    }
+
+    /// All places with an owner.
+    pub(super) fn owned(&self) -> impl Iterator<Item = (&Slot, &Arc<str>)> {
+        self.owners.iter().map(|(place, owner)| (self.at(*place), owner))
+    }
+
+    /// Put a record that has none of its id there yet at the end.
+    pub(super) fn insert(&mut self, slot: Slot) -> Place {
+        let place = self.first + self.slots.len() as Place;
+        self.enter(slot.record.id(), place);
+        self.slots.push_back(Some(slot));
+        place
+    }
+
+    /// Put another state in the place of a record's. Answers the one before.
+    pub(super) fn replace(&mut self, place: Place, record: Record) -> Record {
+        let index = self.index(place);
+        let slot = self.slots[index].as_mut().expect("a place is used while it has a record");
+        std::mem::replace(&mut slot.record, record)
+    }
+
+    pub(super) fn remove(&mut self, place: Place) -> Slot {
+        let index = self.index(place);
+        let slot = self.slots[index].take().expect("a place is used while it has a record");
+        let hash = self.hash(slot.record.id());
+        let entry = self.table.find_entry(hash, |entry| entry.place == place);
+        entry.expect("every record is in the table").remove();
+        self.owners.remove(&place);
+        slot
+    }
+
+    /// Undo a removal.
+    pub(super) fn put_back(&mut self, place: Place, slot: Slot) {
+        self.enter(slot.record.id(), place);
+        let index = self.index(place);
+        self.slots[index] = Some(slot);
+    }
+
+    /// All in the order of insertion.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Place, &Slot)> {
+        let places = (self.first..).zip(&self.slots);
+        places.filter_map(|(place, slot)| Some((place, slot.as_ref()?)))
+    }
+
+    /// Let go of empty slots: those at the beginning at once, others when there are many. Places may change.
+    pub(super) fn settle(&mut self) {
+        while let Some(None) = self.slots.front() {
+            self.slots.pop_front();
+            self.first += 1;
+        }
+        if self.slots.len() - self.len() <= HOLES.max(self.len()) {
+            return;
+        }
+        let mut moved = HashMap::with_capacity(self.len());
+        let mut slots = VecDeque::with_capacity(self.len());
+        for (place, slot) in (self.first..).zip(std::mem::take(&mut self.slots)) {
+            if slot.is_some() {
+                moved.insert(place, self.first + slots.len() as Place);
+                slots.push_back(slot);
+            }
+        }
+        self.slots = slots;
+        self.table.iter_mut().for_each(|entry| entry.place = moved[&entry.place]);
+        self.owners =
+            std::mem::take(&mut self.owners).into_iter().map(|(place, owner)| (moved[&place], owner)).collect();
+    }
+
+    fn hash(&self, id: &str) -> u64 {
+        self.hasher.hash_one(id)
+    }
+
+    fn index(&self, place: Place) -> usize {
+        usize::try_from(place - self.first).expect("slots are in memory")
+    }
+
+    fn enter(&mut self, id: &str, place: Place) {
+        let hash = self.hash(id);
+        self.table.insert_unique(hash, Entry { hash, place }, |entry| entry.hash);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use backsync_protocol::{RecordId, RecordInput, Revision};
+
+    fn slot(id: u32) -> Slot {
+        let id = RecordId::parse(&id.to_string()).unwrap();
+        let input = RecordInput::parse(serde_json::from_str("{}").unwrap(), || id).unwrap();
+        Slot { record: Record::new(&input, Revision(1), None), inserted: 0 }
+    }
+
+    #[test]
+    fn order_is_kept_and_empty_slots_do_not_stay() {
+        let mut records = Records::default();
+        for id in 0..1000 {
+            let place = records.insert(slot(id));
+            records.set_owner(place, (id % 100 == 7).then(|| "me".into()));
+        }
+        for id in (0..1000_u32).filter(|id| id % 10 != 7) {
+            let place = records.find(&id.to_string()).unwrap();
+            assert_eq!(records.remove(place).record.id(), id.to_string());
+        }
+        records.settle();
+        let ids: Vec<_> = records.iter().map(|(_, slot)| slot.record.id().parse::<u32>().unwrap()).collect();
+        assert_eq!(ids, (0..100).map(|n| n * 10 + 7).collect::<Vec<_>>());
+        assert_eq!((records.len(), records.slots.len()), (100, 100));
+        for id in ids {
+            let place = records.find(&id.to_string()).unwrap();
+            assert_eq!(records.owner(place).is_some(), id % 100 == 7, "{id}");
+        }
+        assert_eq!(records.find("8"), None);
+    }
+
+    #[test]
+    fn the_oldest_go_without_anything_being_moved() {
+        let mut records = Records::default();
+        for id in 0..10_000 {
+            records.insert(slot(id));
+            if records.len() > 10 {
+                let (place, _) = records.iter().next().unwrap();
+                records.remove(place);
+                records.settle();
+                assert_eq!(records.slots.len(), 10);
+            }
+        }
+        assert_eq!(records.iter().next().unwrap().1.record.id(), "9990");
+    }
+}
