@@ -2,6 +2,7 @@
 
 mod consult;
 mod listen;
+mod populate;
 mod read;
 mod system;
 mod write;

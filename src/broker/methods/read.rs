@@ -1,6 +1,9 @@
 //! `read` and `subscribe`: a snapshot, and from it on every change of what was read, without a hole between the two.
 
-use super::{Call, consult};
+use super::{
+    Call, consult,
+    populate::{self, Follow},
+};
 use crate::{
     broker::{
         error,
@@ -17,25 +20,27 @@ use std::{num::NonZeroU64, sync::Arc};
 
 /// A read on its way.
 #[derive(Debug)]
-struct Read {
-    key: ConnectionKey,
+pub(super) struct Read {
+    pub(super) key: ConnectionKey,
     id: Option<Box<str>>,
-    model: Arc<Model>,
+    pub(super) model: Arc<Model>,
     method: Method,
     query: Query,
     /// Whether it is heard, too,
-    listens: bool,
+    pub(super) listens: bool,
     /// and what that adds, once it is read.
-    listen: Scope,
+    pub(super) listen: Scope,
+    /// References to follow.
+    pub(super) follow: Follow,
     /// Changes are held back meanwhile, from this revision on.
     paused: Option<Revision>,
 }
 
 impl Read {
-    /// Find out what is to be heard.
+    /// Find out what is to be heard, and which references are to be followed.
     ///
     /// # Errors
-    /// `limit_exceeded` where the connection has no room for that.
+    /// `limit_exceeded` where the connection has no room for that; `invalid_data` and `forbidden` for the references.
     fn choose(&mut self, hub: &mut Hub) -> Result<(), ErrorObject> {
         self.listen = if self.listens { Scope::of(&self.query) } else { Scope::default() };
         let more = self.listen.clone().without(&hub.scope(self.key, &self.model)).len();
@@ -43,6 +48,7 @@ impl Read {
         if hub.listener_count(self.key) + more > limit {
             return Err(error::limit("this connection has all the listeners it may have", limit));
         }
+        self.follow = Follow::resolve(hub, self.key, &self.model, &self.query.populate)?;
         Ok(())
     }
 }
@@ -55,7 +61,8 @@ pub(super) fn begin(hub: &mut Hub, call: &Call<'_>) -> Result<Progress, ErrorObj
     }
     let (key, id, model, method) = (call.key, call.id.map(Box::from), call.model.clone(), call.method);
     let (listens, listen) = (options.listen, Scope::default());
-    let mut read = Read { key, id, model, method, query, listens, listen, paused: None };
+    let follow = Follow::default();
+    let mut read = Read { key, id, model, method, query, listens, listen, follow, paused: None };
     if read.model.handler.is_none() {
         read.choose(hub)?;
     }
@@ -107,7 +114,7 @@ fn ask_handler(hub: &mut Hub, mut read: Read) {
             Ok(Some(records)) => {
                 let revision = read.paused.unwrap_or_default();
                 let position = Position { epoch: read.model.epoch(), revision };
-                finish(hub, read, &Snapshot { records, deleted: Vec::new(), reset: true, position });
+                finish(hub, read, Snapshot { records, deleted: Vec::new(), reset: true, position });
             }
             Err(error) => refuse(hub, read, &error),
         }
@@ -135,10 +142,10 @@ fn ask(hub: &mut Hub, mut read: Read) {
                 let revision = snapshot.position.revision;
                 if hub.connection_is_open(read.key) && hub.is_behind(&read.model, revision) {
                     let (key, model) = (read.key, read.model.clone());
-                    return hub.when_reached(key, &model, revision, move |hub| finish(hub, read, &snapshot));
+                    return hub.when_reached(key, &model, revision, move |hub| finish(hub, read, snapshot));
                 }
             }
-            finish(hub, read, &snapshot);
+            finish(hub, read, snapshot);
         }
         Err(cause) => fail(hub, read, &cause),
     });
@@ -165,8 +172,16 @@ pub(crate) fn wanted(query: &Query) -> store::Read {
     }
 }
 
-/// Reply, and go live.
-fn finish(hub: &mut Hub, read: Read, snapshot: &Snapshot) {
+fn finish(hub: &mut Hub, read: Read, snapshot: Snapshot) {
+    if read.follow.is_empty() {
+        finish_with(hub, read, &snapshot, None);
+    } else {
+        populate::begin(hub, read, snapshot);
+    }
+}
+
+/// Reply, and go live. `populated` has the records in the place of the snapshot's, and further members of the reply.
+pub(super) fn finish_with(hub: &mut Hub, read: Read, snapshot: &Snapshot, populated: Option<(&[String], &str)>) {
     let missing = matches!(read.query.which, Which::One(_)) && snapshot.records.is_empty();
     let revision = snapshot.position.revision;
     let prior = hub.scope(read.key, &read.model);
@@ -184,9 +199,19 @@ fn finish(hub: &mut Hub, read: Read, snapshot: &Snapshot) {
                 message::begin_reply(id, event, out);
                 match (which, first) {
                     _ if read.method == Method::Subscribe && read.query.since.is_none() => out.push_str("{}"),
-                    (Which::One(_), Some(record)) => out.push_str(record.json()),
-                    _ => append_array(snapshot.records.iter().map(Some), out),
+                    (Which::One(_), Some(record)) => {
+                        out.push_str(populated.map_or(record.json(), |(data, _)| &data[0]))
+                    }
+                    _ => match populated {
+                        None => append_array(snapshot.records.iter().map(Some), out),
+                        Some((data, _)) => {
+                            out.push('[');
+                            out.push_str(&data.join(","));
+                            out.push(']');
+                        }
+                    },
                 }
+                out.push_str(populated.map_or("", |(_, extra)| extra));
                 append_extras(&read, snapshot, out);
                 message::end(Some(snapshot.position), out);
             }
@@ -229,7 +254,7 @@ fn fail(hub: &mut Hub, read: Read, cause: &StoreError) {
 }
 
 /// It fails, and everything stays as it was.
-fn refuse(hub: &mut Hub, read: Read, error: &ErrorObject) {
+pub(super) fn refuse(hub: &mut Hub, read: Read, error: &ErrorObject) {
     if read.paused.is_some() {
         let prior = hub.scope(read.key, &read.model);
         let held = hub.unpause(read.key, &read.model, prior.clone());
