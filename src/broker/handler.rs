@@ -1,7 +1,7 @@
 //! Model behaviour in code: what the server's own code has to say to what clients ask of a model.
 
-use super::{Caller, error};
-use crate::store::Change;
+use super::{Caller, error, model::Model};
+use crate::store::{Change, Committed, Few};
 use backsync_protocol::{ErrorCode, ErrorObject, Query, Record, RecordId, RecordInput};
 use std::{
     any::Any,
@@ -9,6 +9,7 @@ use std::{
     future::{Future, poll_fn},
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
+    sync::Arc,
     task::Poll,
 };
 
@@ -175,6 +176,24 @@ pub(crate) async fn decide<I, O>(
                 guarded(caller, hook, || drop(later))?;
                 decided?
             }
+        }
+    }
+}
+
+/// What handlers are to be told of: models that have one, and what changed.
+pub(super) fn to_tell(committed: &Committed, models: &[Arc<Model>]) -> Vec<(Arc<Model>, Few<Change>)> {
+    let handled = committed.parts.iter().zip(models).filter(|(_, model)| model.handler.is_some());
+    handled.map(|(done, model)| (model.clone(), done.changes.clone())).collect()
+}
+
+/// Tell them.
+pub(super) fn tell(caller: &Caller, told: &[(Arc<Model>, Few<Change>)]) {
+    for (model, changes) in told {
+        let Some(handler) = &model.handler else { continue };
+        let caller = Caller { model: model.name.clone(), ..caller.clone() };
+        for change in changes {
+            // What went wrong is logged; it is stored already.
+            let _ = guarded(&caller, "changed", || handler.changed(&caller, change));
         }
     }
 }

@@ -35,7 +35,7 @@ pub use rules::ModelRules;
 use crate::{
     auth::{Authenticator, Policy},
     bus::{Bus, Origin, Publication},
-    store::{Answer, Change, Commit, Committed, Done, Few, Millis, Operation, Outcome, Store, StoreError},
+    store::{Answer, Commit, Committed, Done, Few, Millis, Operation, Outcome, Store, StoreError},
 };
 use backsync_protocol::{Epoch, ErrorObject, ModelName, Revision};
 use chunk::Stretch;
@@ -325,7 +325,7 @@ impl Broker {
             Completion::Reply(to) => to.caller.take(),
             Completion::Signal(_) => None,
         };
-        let told = caller.map(|caller| (caller, told(&committed, &models)));
+        let told = caller.map(|caller| (caller, handler::to_tell(&committed, &models)));
         let mut stretches: Few<Option<Stretch>> = Few::new();
         for (done, model) in committed.parts.iter_mut().zip(&models) {
             if let Some(publication) = self.publication(model, done) {
@@ -358,7 +358,7 @@ impl Broker {
             }
         }
         if let Some((caller, told)) = told {
-            tell(&caller, &told);
+            handler::tell(&caller, &told);
         }
     }
 
@@ -415,23 +415,6 @@ struct Follower {
 fn split(writes: Few<Write>) -> (Few<Commit>, Few<Follower>) {
     let apart = |Write { commit, models, completion }| (commit, Follower { models, completion });
     writes.into_iter().map(apart).unzip()
-}
-
-/// What handlers are to be told of: models that have one, and what changed.
-fn told(committed: &Committed, models: &[Arc<Model>]) -> Vec<(Arc<Model>, Few<Change>)> {
-    let handled = committed.parts.iter().zip(models).filter(|(_, model)| model.handler.is_some());
-    handled.map(|(done, model)| (model.clone(), done.changes.clone())).collect()
-}
-
-fn tell(caller: &Caller, told: &[(Arc<Model>, Few<Change>)]) {
-    for (model, changes) in told {
-        let Some(handler) = &model.handler else { continue };
-        let caller = Caller { model: model.name.clone(), ..caller.clone() };
-        for change in changes {
-            // What went wrong is logged; it is stored already.
-            let _ = handler::guarded(&caller, "changed", || handler.changed(&caller, change));
-        }
-    }
 }
 
 /// A step of committing.

@@ -18,6 +18,11 @@ pub type Answering<T> = Pin<Box<dyn Future<Output = Result<T, ErrorObject>> + Se
 /// For all of them: `invalid_model`, `invalid_data` for what is no record, `limit_exceeded` where the model would be one too
 /// many, `conflict` as a client would get it, and what the store says.
 impl Broker {
+    /// Have a model be there from now on, though nothing is in it.
+    pub fn declare(&self, model: &str) -> Result<(), ErrorObject> {
+        self.model(model).map(drop)
+    }
+
     /// Update or insert a record, which is broadcast like any other write. Members given are set, others kept; without an `id`
     /// it gets one. Answers the record as it is then.
     ///

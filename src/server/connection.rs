@@ -2,23 +2,20 @@
 //! socket.
 
 use super::{
-    transports::{Door, Receiver},
+    conversation::{Conversation, Notice},
+    transports::Door,
     upgrade::Place,
     worker::Worker,
 };
 use crate::{
-    broker::{ConnectionKey, Hub, Progress, Sink},
-    websocket::{Decoder, Opcode, Received, append_frame},
+    broker::{Hub, Sink},
+    websocket::Decoder,
 };
-use actix::{
-    Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, Message, StreamHandler, WrapFuture,
-};
+use actix::{Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, StreamHandler, WrapFuture};
 use actix_rt::net::TcpStream;
-use backsync_protocol::{CloseCode, ErrorCode, ErrorObject};
 use futures_util::Stream;
 use std::{
     cell::{Cell, RefCell},
-    collections::VecDeque,
     io::{self, IoSlice},
     pin::Pin,
     rc::Rc,
@@ -41,17 +38,11 @@ thread_local! {
 }
 
 pub(super) struct Connection {
-    worker: Rc<Worker>,
-    key: ConnectionKey,
-    receiver: Box<dyn Receiver>,
+    conversation: Conversation,
     decoder: Decoder,
     /// The beginning of a frame.
     held: Vec<u8>,
-    /// Messages that have to wait for an earlier one; while there are any, nothing is read.
-    backlog: VecDeque<String>,
     socket: Rc<Socket>,
-    ending: bool,
-    _place: Place,
 }
 
 impl Connection {
@@ -67,23 +58,13 @@ impl Connection {
         client: Option<&str>,
     ) {
         let (read, write) = io.into_split();
-        let mut receiver = (door.receiver)();
-        let mut first = head.to_vec();
-        first.extend(receiver.greeting());
         let decoder = Decoder::new(worker.doors.options.message_bytes);
         Self::create(|context| {
             let write = RefCell::new(Some(Rc::new(write)));
             let socket = Rc::new(Socket { write, paused: Cell::new(false), actor: context.address() });
             context.add_stream(Reader { read, socket: socket.clone() });
-            let key = worker.hub.borrow_mut().open(door.framing, socket.clone());
-            worker.hub.borrow_mut().send(key, &first);
-            let refused = client.and_then(|client| worker.hub.borrow_mut().name_client(key, client).err());
-            if let Some(error) = refused {
-                worker.hub.borrow_mut().session_error(key, None, &error);
-            }
-            let (held, backlog) = (Vec::new(), VecDeque::new());
-            let mut connection =
-                Self { worker, key, receiver, decoder, held, backlog, socket, ending: false, _place: place };
+            let conversation = Conversation::open(worker, place, &door, socket.clone(), head, client);
+            let mut connection = Self { conversation, decoder, held: Vec::new(), socket };
             connection.take_in(&mut early);
             connection
         });
@@ -91,7 +72,7 @@ impl Connection {
 
     /// Handle all whole frames of what was read.
     fn take_in(&mut self, input: &mut [u8]) {
-        let hub = self.worker.hub.clone();
+        let hub = self.conversation.worker.hub.clone();
         let mut hub = hub.borrow_mut();
         if self.held.is_empty() {
             let used = self.decode(&mut hub, input);
@@ -106,50 +87,19 @@ impl Connection {
             }
         }
         hub.flush();
+        self.socket.paused.set(self.conversation.waits());
     }
 
     fn decode(&mut self, hub: &mut Hub, input: &mut [u8]) -> usize {
         let mut at = 0;
-        while !self.ending {
+        while !self.conversation.is_ending() {
             match self.decoder.decode(&mut input[at..]) {
                 Ok(None) => return at,
                 Ok(Some((used, received))) => {
                     at += used;
-                    match received {
-                        Received::Text(text) => {
-                            let (backlog, paused, key) = (&mut self.backlog, &self.socket.paused, self.key);
-                            let heard = self.receiver.messages(text, &mut |message| {
-                                if !backlog.is_empty() || hub.receive(key, message) == Progress::Later {
-                                    backlog.push_back(message.to_owned());
-                                    paused.set(true);
-                                }
-                            });
-                            if let Err((code, reason)) = heard {
-                                self.ending = true;
-                                hub.close(self.key, code, reason, None);
-                            }
-                        }
-                        Received::Binary(_) => {
-                            let message = "binary frames are not part of backsync; send JSON in text frames";
-                            hub.session_error(self.key, None, &ErrorObject::new(ErrorCode::BinaryMessage, message));
-                        }
-                        Received::Ping(payload) => {
-                            let mut pong = Vec::new();
-                            append_frame(Opcode::Pong, payload, &mut pong);
-                            hub.seen(self.key);
-                            hub.send(self.key, &pong);
-                        }
-                        Received::Pong | Received::Fragment => hub.seen(self.key),
-                        Received::Close(_) => {
-                            self.ending = true;
-                            hub.close(self.key, CloseCode::Normal, "", None);
-                        }
-                    }
+                    self.conversation.hear(hub, received);
                 }
-                Err(fault) => {
-                    self.ending = true;
-                    hub.close(self.key, fault.close_code(), &fault.to_string(), None);
-                }
+                Err(fault) => self.conversation.fail(hub, fault.close_code(), &fault.to_string()),
             }
         }
         // What comes after the end is not looked at.
@@ -161,7 +111,7 @@ impl Actor for Connection {
     type Context = Context<Self>;
 
     fn stopped(&mut self, _: &mut Context<Self>) {
-        self.worker.hub.borrow_mut().remove(self.key);
+        self.conversation.leave();
     }
 }
 
@@ -176,60 +126,33 @@ impl StreamHandler<io::Result<usize>> for Connection {
     }
 }
 
-/// What the hub has to say to the actor.
-#[derive(Debug, Clone, Copy)]
-enum Notice {
-    /// The messages that waited may be offered again.
-    Resume,
-    /// The socket is full: wait until it takes more.
-    Blocked,
-    /// Nothing more will be written.
-    Ended,
-}
-
-impl Message for Notice {
-    type Result = ();
-}
-
 impl Handler<Notice> for Connection {
     type Result = ();
 
     fn handle(&mut self, notice: Notice, context: &mut Context<Self>) {
         match notice {
-            Notice::Resume => self.resume(),
+            Notice::Resume => {
+                self.conversation.resume();
+                self.socket.paused.set(self.conversation.waits());
+            }
             Notice::Blocked => self.wait_for_room(context),
+            Notice::Room => self.conversation.unblocked(),
             Notice::Ended => self.end(context),
         }
     }
 }
 
 impl Connection {
-    fn resume(&mut self) {
-        let mut hub = self.worker.hub.borrow_mut();
-        while let Some(message) = self.backlog.front() {
-            if hub.receive(self.key, message) == Progress::Later {
-                break;
-            }
-            self.backlog.pop_front();
-        }
-        if self.backlog.is_empty() {
-            self.backlog = VecDeque::new();
-            self.socket.paused.set(false);
-        }
-        hub.flush();
-    }
-
     fn wait_for_room(&mut self, context: &mut Context<Self>) {
         let Some(write) = self.socket.write.borrow().clone() else { return };
         // An error shows at the next write.
         let writable = async move { drop(write.writable().await) };
-        let then = |(), connection: &mut Self, _: &mut _| connection.worker.hub.borrow_mut().unblocked(connection.key);
+        let then = |(), this: &mut Self, _: &mut _| this.conversation.unblocked();
         context.spawn(writable.into_actor(self).map(then));
     }
 
     fn end(&mut self, context: &mut Context<Self>) {
-        self.ending = true;
-        self.backlog = VecDeque::new();
+        self.conversation.end();
         self.socket.paused.set(false);
         // The other side reads to the end of the stream; closing at once could take the last words from it.
         if self.socket.write.borrow_mut().take().is_some() {

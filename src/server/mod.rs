@@ -1,16 +1,21 @@
 //! The doors: the only place that knows actix.
 //!
-//! One actix-http service a worker. Plain requests go to an actix-web `App`; WebSocket upgrades leave HTTP for good, and
-//! become a [`connection::Connection`] on the socket itself, without the dispatcher's buffers and copies.
+//! A server of its own has one actix-http service a worker. Plain requests go to an actix-web `App`; WebSocket upgrades leave
+//! HTTP for good, and become a connection on the socket itself, without the dispatcher's buffers and copies.
+//! Within somebody else's `App` the doors are a scope of it ([`Doors::mount`]), and WebSockets come in by actix-ws. Both lead to the
+//! same hub.
 
 mod connection;
 mod console;
+mod conversation;
+mod mount;
 mod origin;
 mod routes;
 mod transports;
 mod upgrade;
 mod worker;
 
+pub use actix_web::web::ServiceConfig;
 pub use origin::Origins;
 
 use crate::broker::Broker;
@@ -29,10 +34,13 @@ use std::{
 };
 use tokio::sync::watch;
 
+/// Threads of other servers that may serve mounted doors, at most.
+const MOUNTED: usize = 256;
+
 /// What the doors need to know.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// How many workers; the broker was made for the same number.
+    /// How many workers a server of its own has.
     pub workers: usize,
     /// The largest message, in bytes.
     pub message_bytes: usize,
@@ -48,6 +56,25 @@ pub struct Options {
     pub console: bool,
 }
 
+impl Options {
+    /// How many workers the broker is to be made for: those of a server of its own, and those that doors may be mounted on.
+    pub fn hubs(&self) -> usize {
+        self.workers + MOUNTED
+    }
+}
+
+/// The ways into a broker: all connections of this process.
+#[derive(Debug)]
+pub struct Doors {
+    broker: Broker,
+    options: Options,
+    /// Connections.
+    open: AtomicUsize,
+    /// Workers that doors were mounted on.
+    mounted: AtomicUsize,
+    stopping: watch::Sender<bool>,
+}
+
 /// A server that runs.
 #[derive(Debug)]
 pub struct Running {
@@ -55,65 +82,74 @@ pub struct Running {
     pub address: SocketAddr,
     doors: Arc<Doors>,
     handle: ServerHandle,
-    stopping: watch::Sender<bool>,
 }
 
-/// What all workers share.
-#[derive(Debug)]
-struct Doors {
-    options: Options,
-    open: AtomicUsize,
-}
+impl Doors {
+    /// Doors that nobody can come in by yet; the broker was made for [`Options::hubs`].
+    pub fn new(broker: Broker, options: Options) -> Arc<Self> {
+        let (open, mounted) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        Arc::new(Self { broker, options, open, mounted, stopping: watch::channel(false).0 })
+    }
 
-/// Open the doors. The second part of the answer is the server, to be awaited.
-///
-/// # Errors
-/// Where the address cannot be listened on.
-pub fn listen(broker: Broker, address: SocketAddr, options: Options) -> io::Result<(Running, Server)> {
-    let listener = TcpListener::bind(address)?;
-    let address = listener.local_addr()?;
-    let (stopping, stop) = watch::channel(false);
-    let doors = Arc::new(Doors { options, open: AtomicUsize::new(0) });
-    let next_worker = Arc::new(AtomicUsize::new(0));
-    let shared = doors.clone();
-    let workers = doors.options.workers;
-    let server = Server::build()
-        .workers(workers)
-        .backlog(4096)
-        .disable_signals()
-        // Connections that left HTTP are counted at their own door.
-        .max_concurrent_connections(25_000)
-        .listen("backsync", listener, move || {
-            let index = next_worker.fetch_add(1, Ordering::Relaxed) % workers;
-            let worker = worker::Worker::start(broker.clone(), index, shared.clone(), stop.clone());
-            let app = routes::app(shared.clone());
-            HttpService::build()
-                .tcp_nodelay(true)
-                .h1_allow_half_closed(false)
-                .upgrade(fn_service(move |(request, framed)| upgrade::upgrade(worker.clone(), request, framed)))
-                .finish(map_config(app, |_| AppConfig::default()))
-                .tcp()
-        })?
-        .run();
-    Ok((Running { address, doors, handle: server.handle(), stopping }, server))
-}
+    /// Open them as a server of its own. The second part of the answer is the server, to be awaited.
+    ///
+    /// # Errors
+    /// Where the address cannot be listened on.
+    pub fn listen(self: &Arc<Self>, address: SocketAddr) -> io::Result<(Running, Server)> {
+        let listener = TcpListener::bind(address)?;
+        let address = listener.local_addr()?;
+        let next_worker = Arc::new(AtomicUsize::new(0));
+        let doors = self.clone();
+        let workers = doors.options.workers;
+        let server = Server::build()
+            .workers(workers)
+            .backlog(4096)
+            .disable_signals()
+            // Connections that left HTTP are counted at their own door.
+            .max_concurrent_connections(25_000)
+            .listen("backsync", listener, move || {
+                let index = next_worker.fetch_add(1, Ordering::Relaxed) % workers;
+                let worker = worker::Worker::start(doors.clone(), index);
+                let app = routes::app(doors.clone());
+                HttpService::build()
+                    .tcp_nodelay(true)
+                    .h1_allow_half_closed(false)
+                    .upgrade(fn_service(move |(request, framed)| upgrade::upgrade(worker.clone(), request, framed)))
+                    .finish(map_config(app, |_| AppConfig::default()))
+                    .tcp()
+            })?
+            .run();
+        Ok((Running { address, doors: self.clone(), handle: server.handle() }, server))
+    }
 
-impl Running {
-    /// Close every connection with a word of why, wait at most `grace` until they are gone, then stop.
-    pub async fn stop(self, grace: Duration) {
-        // Without a worker there is nobody to tell.
-        let _ = self.stopping.send(true);
+    /// Open them within somebody else's actix-web `App`, below `path` (empty is its root):
+    /// `App::new().configure(doors.mount("/realtime"))` has WebSockets at `/realtime/ws`, and the SockJS doors.
+    pub fn mount(self: &Arc<Self>, path: &str) -> impl FnOnce(&mut ServiceConfig) + Clone + Send + use<> {
+        mount::mount(self.clone(), path.trim_end_matches('/').to_owned())
+    }
+
+    /// Close every connection with a word of why, and wait at most `grace` until they are gone. Those that come later are
+    /// refused.
+    pub async fn close(&self, grace: Duration) {
+        self.stopping.send_replace(true);
         let gone = async {
-            while self.doors.open.load(Ordering::Acquire) > 0 {
+            while self.open.load(Ordering::Acquire) > 0 {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         };
         if tokio::time::timeout(grace, gone).await.is_err() {
             tracing::warn!(
-                open = self.doors.open.load(Ordering::Acquire),
+                open = self.open.load(Ordering::Acquire),
                 "connections were still open at the end of the grace"
             );
         }
+    }
+}
+
+impl Running {
+    /// Close every connection with a word of why, wait at most `grace` until they are gone, then stop.
+    pub async fn stop(self, grace: Duration) {
+        self.doors.close(grace).await;
         self.handle.stop(false).await;
     }
 }

@@ -9,19 +9,20 @@
 pub struct Origins {
     /// Allowed origins, such as `https://app.example.com`; `*` allows all.
     pub allowed: Vec<String>,
-    /// Whether the server listens on a loopback address only.
+    /// Whether a server of its own listens on a loopback address only.
     pub loopback: bool,
 }
 
 impl Origins {
-    /// Whether a page of this `Origin` may talk to a server that was addressed as `host` (both header values).
-    pub fn allow(&self, origin: Option<&str>, host: Option<&str>) -> bool {
+    /// Whether a page of this `Origin` may talk to a server that was addressed as `host` (both header values); `local` is
+    /// whether it was reached on a loopback address.
+    pub fn allow(&self, origin: Option<&str>, host: Option<&str>, local: bool) -> bool {
         let Some(origin) = origin else { return true };
         if self.allowed.iter().any(|allowed| allowed == "*" || allowed == origin) {
             return true;
         }
         let authority = origin.split_once("://").map(|(_, authority)| authority);
-        authority.is_some() && authority == host && (!self.loopback || host.is_some_and(is_loopback))
+        authority.is_some() && authority == host && (!local || host.is_some_and(is_loopback))
     }
 }
 
@@ -39,23 +40,21 @@ mod tests {
 
     #[test]
     fn only_known_pages_come_in() {
-        let rule = |allowed: &[&str], loopback| Origins {
-            allowed: allowed.iter().map(ToString::to_string).collect(),
-            loopback,
-        };
-        let local = rule(&[], true);
-        assert!(local.allow(None, None));
+        let rule =
+            |allowed: &[&str]| Origins { allowed: allowed.iter().map(ToString::to_string).collect(), loopback: false };
+        let own = rule(&[]);
+        assert!(own.allow(None, None, true));
         for host in ["localhost:9000", "127.0.0.1:9000", "[::1]:9000"] {
-            assert!(local.allow(Some(&format!("http://{host}")), Some(host)), "{host}");
+            assert!(own.allow(Some(&format!("http://{host}")), Some(host), true), "{host}");
         }
         // A name of somebody else's that points to this machine.
-        assert!(!local.allow(Some("http://evil.example:9000"), Some("evil.example:9000")));
-        assert!(!local.allow(Some("http://localhost:3000"), Some("localhost:9000")));
-        assert!(!local.allow(Some("null"), Some("localhost:9000")));
-        let public = rule(&["https://app.example"], false);
-        assert!(public.allow(Some("https://sync.example"), Some("sync.example")));
-        assert!(public.allow(Some("https://app.example"), Some("sync.example")));
-        assert!(!public.allow(Some("https://app.example.evil"), Some("sync.example")));
-        assert!(rule(&["*"], true).allow(Some("null"), None));
+        assert!(!own.allow(Some("http://evil.example:9000"), Some("evil.example:9000"), true));
+        assert!(!own.allow(Some("http://localhost:3000"), Some("localhost:9000"), true));
+        assert!(!own.allow(Some("null"), Some("localhost:9000"), true));
+        let public = rule(&["https://app.example"]);
+        assert!(public.allow(Some("https://sync.example"), Some("sync.example"), false));
+        assert!(public.allow(Some("https://app.example"), Some("sync.example"), false));
+        assert!(!public.allow(Some("https://app.example.evil"), Some("sync.example"), false));
+        assert!(rule(&["*"]).allow(Some("null"), None, true));
     }
 }

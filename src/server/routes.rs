@@ -1,6 +1,6 @@
 //! The whole URL map of what is answered over plain HTTP. WebSockets are in `transports`.
 
-use super::{Doors, console, transports, upgrade};
+use super::{Doors, console, mount, transports, upgrade};
 use crate::sockjs::{self, Prefix};
 use actix_web::{
     App, HttpRequest, HttpResponse, HttpResponseBuilder,
@@ -35,25 +35,30 @@ pub(super) fn app(
     >,
 > {
     let with_console = doors.options.console;
-    let app = App::new().app_data(Shared::from(doors)).route("/healthz", web::get().to(health)).configure(|config| {
-        for prefix in Prefix::ALL {
-            config
-                .route(prefix.path(), web::get().to(greeting))
-                .route(&format!("{}/", prefix.path()), web::get().to(greeting))
-                .service(
-                    web::resource(format!("{}/info", prefix.path()))
-                        .route(web::get().to(info))
-                        .route(web::method(Method::OPTIONS).to(preflight))
-                        .default_service(web::to(|| async {
-                            HttpResponse::MethodNotAllowed().insert_header((header::ALLOW, "OPTIONS, GET")).finish()
-                        })),
-                );
-        }
+    let app = App::new().app_data(Shared::from(doors)).route("/healthz", web::get().to(health));
+    let app = app.configure(sockjs_pages).configure(|config| {
         if with_console {
             config.route("/", web::get().to(index)).route("/console/{file}", web::get().to(asset));
         }
     });
     app.default_service(web::to(elsewhere))
+}
+
+/// What the SockJS doors answer to plain requests.
+pub(super) fn sockjs_pages(config: &mut web::ServiceConfig) {
+    for prefix in Prefix::ALL {
+        config
+            .route(prefix.path(), web::get().to(greeting))
+            .route(&format!("{}/", prefix.path()), web::get().to(greeting))
+            .service(
+                web::resource(format!("{}/info", prefix.path()))
+                    .route(web::get().to(info))
+                    .route(web::method(Method::OPTIONS).to(preflight))
+                    .default_service(web::to(|| async {
+                        HttpResponse::MethodNotAllowed().insert_header((header::ALLOW, "OPTIONS, GET")).finish()
+                    })),
+            );
+    }
 }
 
 /// What is no page: nothing, or a WebSocket's door that somebody came to without an upgrade.
@@ -108,7 +113,8 @@ fn share(answer: &mut HttpResponseBuilder, request: &HttpRequest, doors: &Doors)
         return;
     };
     let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
-    if doors.options.origins.allow(Some(value.to_str().unwrap_or("null")), host) {
+    let local = mount::reached_locally(request).unwrap_or(doors.options.origins.loopback);
+    if doors.options.origins.allow(Some(value.to_str().unwrap_or("null")), host, local) {
         answer
             .insert_header((header::ACCESS_CONTROL_ALLOW_ORIGIN, value.clone()))
             .insert_header((header::ACCESS_CONTROL_ALLOW_CREDENTIALS, "true"));

@@ -3,13 +3,13 @@
 use super::{connection::Connection, transports, worker::Worker};
 use actix_codec::Framed;
 use actix_http::{
-    HttpMessage, Method, Request, StatusCode,
+    Method, Request, RequestHead, StatusCode,
     h1::Codec,
     header,
     ws::{HandshakeError, hash_key, verify_handshake},
 };
 use actix_rt::net::TcpStream;
-use actix_web::web::Query;
+use actix_web::{HttpResponse, web::Query};
 use std::{
     collections::BTreeMap,
     fmt::Write,
@@ -47,9 +47,10 @@ pub(super) async fn upgrade(
     framed: Framed<TcpStream, Codec>,
 ) -> Result<(), actix_http::Error> {
     let parts = framed.into_parts();
-    match judge(&worker, &request) {
+    let local = worker.doors.options.origins.loopback;
+    match judge(&worker, request.head(), request.path(), local) {
         Ok((door, place)) => {
-            let key = request.headers().get(header::SEC_WEBSOCKET_KEY).expect("checked by the handshake");
+            let key = request.head().headers().get(header::SEC_WEBSOCKET_KEY).expect("checked by the handshake");
             let mut head = b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\nsec-websocket-accept: ".to_vec();
             head.extend_from_slice(&hash_key(key.as_bytes()));
             head.extend_from_slice(b"\r\n\r\n");
@@ -70,26 +71,57 @@ pub(super) async fn upgrade(
 }
 
 /// The client that a URL names: `?client=…`.
-fn client(query: &str) -> Option<String> {
+pub(super) fn client(query: &str) -> Option<String> {
     let query = Query::<BTreeMap<String, String>>::from_query(query).ok()?;
     query.into_inner().remove("client")
 }
 
-struct Refusal {
+/// Why there is no WebSocket.
+pub(super) struct Refusal {
     status: StatusCode,
-    headers: &'static str,
+    headers: &'static [(&'static str, &'static str)],
     message: &'static str,
 }
 
 impl Refusal {
     const fn new(status: StatusCode, message: &'static str) -> Self {
-        Self { status, headers: "", message }
+        Self { status, headers: &[], message }
+    }
+
+    /// The server ends.
+    pub(super) const fn ending() -> Self {
+        Self::unavailable("this server is shutting down\n")
+    }
+
+    /// There is no room.
+    pub(super) const fn full() -> Self {
+        Self::unavailable("this server has all the connections it may have\n")
+    }
+
+    const fn unavailable(message: &'static str) -> Self {
+        Self { status: StatusCode::SERVICE_UNAVAILABLE, headers: &[("retry-after", "5")], message }
+    }
+
+    /// For a request that stays with actix-web.
+    pub(super) fn response(&self) -> HttpResponse {
+        let mut response = HttpResponse::build(self.status);
+        for header in self.headers {
+            response.insert_header(*header);
+        }
+        if self.message.is_empty() {
+            return response.finish();
+        }
+        response.content_type("text/plain; charset=UTF-8").body(self.message)
     }
 
     fn answer(&self) -> String {
         let Self { status, headers, message } = self;
-        let mut answer =
-            format!("HTTP/1.1 {status}\r\n{headers}connection: close\r\ncontent-length: {}\r\n", message.len());
+        let mut answer = format!("HTTP/1.1 {status}\r\n");
+        for (name, value) in *headers {
+            write!(answer, "{name}: {value}\r\n").expect("writing to a string cannot fail");
+        }
+        write!(answer, "connection: close\r\ncontent-length: {}\r\n", message.len())
+            .expect("writing to a string cannot fail");
         if !message.is_empty() {
             answer.push_str("content-type: text/plain; charset=UTF-8\r\n");
         }
@@ -98,17 +130,23 @@ impl Refusal {
     }
 }
 
-fn judge(worker: &Rc<Worker>, request: &Request) -> Result<(transports::Door, Place), Refusal> {
-    let door = transports::door(request.path())
+/// Whether a request to this path may become a WebSocket. `local` is whether the server was reached on a loopback address.
+pub(super) fn judge(
+    worker: &Rc<Worker>,
+    head: &RequestHead,
+    path: &str,
+    local: bool,
+) -> Result<(transports::Door, Place), Refusal> {
+    let door = transports::door(path)
         .ok_or(Refusal::new(StatusCode::NOT_FOUND, "no WebSocket here; there is one at /ws\n"))?;
-    if request.method() != Method::GET {
+    if head.method != Method::GET {
         // No content type, as SockJS wants it.
-        return Err(Refusal { status: StatusCode::METHOD_NOT_ALLOWED, headers: "allow: GET\r\n", message: "" });
+        return Err(Refusal { status: StatusCode::METHOD_NOT_ALLOWED, headers: &[("allow", "GET")], message: "" });
     }
-    verify_handshake(request.head()).map_err(|cause| match cause {
+    verify_handshake(head).map_err(|cause| match cause {
         HandshakeError::UnsupportedVersion | HandshakeError::NoVersionHeader => Refusal {
             status: StatusCode::UPGRADE_REQUIRED,
-            headers: "upgrade: websocket\r\nsec-websocket-version: 13\r\n",
+            headers: &[("upgrade", "websocket"), ("sec-websocket-version", "13")],
             message: "this server speaks version 13 of the WebSocket protocol\n",
         },
         HandshakeError::BadWebsocketKey => {
@@ -116,19 +154,15 @@ fn judge(worker: &Rc<Worker>, request: &Request) -> Result<(transports::Door, Pl
         }
         _ => Refusal::new(StatusCode::BAD_REQUEST, NO_UPGRADE),
     })?;
-    let text = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
+    let text = |name| head.headers().get(name).and_then(|value| value.to_str().ok());
     // An origin that is no text is of nobody known.
-    let origin = request.headers().get(header::ORIGIN).map(|value| value.to_str().unwrap_or("null"));
-    if !worker.doors.options.origins.allow(origin, text(header::HOST)) {
+    let origin = head.headers().get(header::ORIGIN).map(|value| value.to_str().unwrap_or("null"));
+    if !worker.doors.options.origins.allow(origin, text(header::HOST), local) {
         return Err(Refusal::new(
             StatusCode::FORBIDDEN,
             "pages of this origin may not connect; list it in server.allowed_origins\n",
         ));
     }
-    let place = Place::take(worker).ok_or(Refusal {
-        status: StatusCode::SERVICE_UNAVAILABLE,
-        headers: "retry-after: 5\r\n",
-        message: "this server has all the connections it may have\n",
-    })?;
+    let place = Place::take(worker).ok_or(Refusal::full())?;
     Ok((door, place))
 }

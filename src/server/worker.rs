@@ -1,7 +1,7 @@
 //! One worker's hub, and the tasks that serve all of its connections at once.
 
 use super::Doors;
-use crate::broker::{Broker, Hub};
+use crate::broker::Hub;
 use backsync_protocol::CloseCode;
 use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
 use tokio::{sync::watch, time::MissedTickBehavior};
@@ -18,11 +18,11 @@ pub(super) struct Worker {
 
 impl Worker {
     /// Make the hub and start its tasks; they end with the worker's thread.
-    pub(super) fn start(broker: Broker, index: usize, doors: Arc<Doors>, stop: watch::Receiver<bool>) -> Rc<Self> {
-        let hub = Hub::new(broker, index);
+    pub(super) fn start(doors: Arc<Doors>, index: usize) -> Rc<Self> {
+        let hub = Hub::new(doors.broker.clone(), index);
         actix_rt::spawn(Hub::run(hub.clone()));
         actix_rt::spawn(beat(hub.clone(), doors.options.heartbeat, doors.options.timeout));
-        actix_rt::spawn(close_when_stopping(hub.clone(), stop));
+        actix_rt::spawn(close_when_stopping(hub.clone(), doors.stopping.subscribe()));
         Rc::new(Self { hub, doors })
     }
 }

@@ -76,7 +76,26 @@ impl Lines {
     }
 }
 
-/// A layer of a `tracing` subscriber that turns each event into a [`Line`].
+/// A layer of a `tracing` subscriber that turns each event into a [`Line`]. What becomes of the lines is for whoever has the other
+/// half: `Backsync::keep_log` makes them records of a model, which everybody who listens to it sees at once.
+///
+/// It goes beside other layers and below filters. In a program of one's own:
+///
+/// ```no_run
+/// use backsync::{Backsync, store::Memory, telemetry::ServerLogLayer};
+/// use tracing_subscriber::{filter::LevelFilter, layer::SubscriberExt};
+///
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let (layer, lines) = ServerLogLayer::new();
+/// tracing::subscriber::set_global_default(tracing_subscriber::registry().with(layer).with(LevelFilter::INFO))?;
+/// let server = Backsync::builder().store(Memory::default()).build()?;
+/// server.keep_log("AppLog", lines)?;
+/// tracing::info!(jobs = 3, "ready");
+/// # Ok(())
+/// # }
+/// ```
+///
+/// An event never waits for its line: where lines are not read fast enough, they are dropped and counted.
 ///
 /// Left out are events whose target begins with `backsync::server_log`, and events that happen while another one of the
 /// same thread is being turned into a line, which a value's `Debug` can cause.

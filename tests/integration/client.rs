@@ -74,16 +74,26 @@ impl Client {
         Self::open(door, address, query).unwrap_or_else(|cause| panic!("no connection at {}: {cause}", door.path()))
     }
 
+    /// Through a door that is mounted below a path.
+    pub(crate) fn below(prefix: &str, door: Door, address: SocketAddr) -> Self {
+        let path = format!("{prefix}{}", door.path());
+        Self::at(door, address, &path).unwrap_or_else(|cause| panic!("no connection at {path}: {cause}"))
+    }
+
     pub(crate) fn try_through(door: Door, address: SocketAddr) -> Result<Self, String> {
         Self::open(door, address, "")
     }
 
     fn open(door: Door, address: SocketAddr, query: &str) -> Result<Self, String> {
+        Self::at(door, address, &format!("{}{query}", door.path()))
+    }
+
+    fn at(door: Door, address: SocketAddr, path: &str) -> Result<Self, String> {
         let stream = TcpStream::connect(address).map_err(|cause| cause.to_string())?;
         stream.set_nodelay(true).unwrap();
         stream.set_read_timeout(Some(HUNG)).unwrap();
         stream.set_write_timeout(Some(HUNG)).unwrap();
-        let url = format!("ws://{address}{}{query}", door.path());
+        let url = format!("ws://{address}{path}");
         let (socket, _) = tungstenite::client(url, stream).map_err(|cause| cause.to_string())?;
         let mut client = Self { door, socket, queue: VecDeque::new(), next_id: 1 };
         if door.is_sockjs() {

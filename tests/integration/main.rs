@@ -46,6 +46,11 @@ mod bad_peers;
 /// What a stranger may make grow, and what happens when the store is full.
 mod limits;
 
+// ---- within somebody's own program ----
+
+/// The examples: doors mounted into an actix-web application, behaviour of models, a program's log as records.
+mod embedding;
+
 // ---- the life of the process ----
 
 /// Starts that must fail, with an exit code and a message that helps.

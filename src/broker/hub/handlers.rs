@@ -18,7 +18,7 @@ use std::{
 };
 
 /// How long a handler may take to decide. Meanwhile its connection's requests wait, and changes of what it reads are kept for it.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = if cfg!(test) { Duration::from_secs(1) } else { Duration::from_secs(60) };
 
 /// Something that is done for a connection when none of its writes is on its way.
 pub(super) struct Then(pub(super) Box<dyn FnOnce(&mut Hub)>);

@@ -2,7 +2,7 @@
 
 use crate::{
     broker::{
-        Caller,
+        Caller, error,
         handler::{Decision, Handler, decide},
         hub::{ConnectionKey, Hub},
         inbox::{Answered, Asked, ReplyTo},
@@ -21,8 +21,9 @@ pub(super) async fn read(
     query: Query,
 ) -> Result<Decision<Query, Vec<Record>>, ErrorObject> {
     match (&model.handler, &caller) {
+        (None, _) => Ok(Decision::Continue(query)),
         (Some(handler), Some(caller)) => decide(caller, "read", || handler.read(caller, query)).await,
-        _ => Ok(Decision::Continue(query)),
+        (Some(_), None) => Err(error::of_handler("the connection is gone")),
     }
 }
 

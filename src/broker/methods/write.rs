@@ -207,12 +207,15 @@ fn submit(
     let commit = Commit { parts, transaction, now: hub.broker.now() };
     let to = ReplyTo { worker: hub.worker(), connection: key, id: id.map(Box::from), asked, caller: None };
     let to = Box::new(to);
-    if let Some(handled) = models.iter().find(|model| model.handler.is_some())
-        && let Some(caller) = hub.caller(key, &handled.name, None, id)
-    {
-        return consult::write(hub, key, commit, models, to, caller);
+    match models.iter().find(|model| model.handler.is_some()) {
+        None => hub.submit(key, Write { commit, models, completion: Completion::Reply(to) }),
+        Some(handled) => {
+            // Without a caller the connection is gone.
+            if let Some(caller) = hub.caller(key, &handled.name, None, id) {
+                consult::write(hub, key, commit, models, to, caller);
+            }
+        }
     }
-    hub.submit(key, Write { commit, models, completion: Completion::Reply(to) });
 }
 
 /// Answer a write, behind its own pushes.

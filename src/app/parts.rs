@@ -1,0 +1,67 @@
+//! From settings to what the broker and the doors are made of.
+
+use crate::{
+    broker::{Limits, ModelRules},
+    server::{Options, Origins},
+    settings::{LimitsSettings, ModelSettings, ModelsSettings, Settings},
+    store::{Bounds, Millis},
+};
+use backsync_protocol::ModelName;
+use std::{
+    collections::HashMap,
+    num::NonZeroU64,
+    thread,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+fn workers(settings: &Settings) -> usize {
+    match settings.server.workers {
+        0 => thread::available_parallelism().map_or(1, usize::from),
+        workers => workers,
+    }
+}
+
+pub(super) fn limits(settings: &LimitsSettings) -> Limits {
+    Limits {
+        depth: settings.depth,
+        batch_records: settings.batch_records,
+        models: settings.models,
+        listeners_per_connection: settings.listeners_per_connection,
+        queue_bytes: settings.queue_bytes,
+        in_flight: settings.in_flight,
+    }
+}
+
+pub(super) fn rules(settings: &ModelsSettings) -> HashMap<ModelName, ModelRules> {
+    let named = settings.0.iter().filter_map(|(name, model)| Some((ModelName::parse(name).ok()?, model)));
+    let rules = |model: &ModelSettings| ModelRules {
+        bounds: Bounds { max_records: model.max_records, max_age: NonZeroU64::new(model.max_age_s * 1000) },
+        push_evictions: model.push_evictions,
+        policy: model.policy,
+        ephemeral: model.ephemeral,
+        group: Some(model.group.clone()).filter(|group| !group.is_empty()),
+        references: model.references().map(|(attribute, of)| (attribute.to_owned(), of)).collect(),
+    };
+    named.map(|(name, model)| (name, rules(model))).collect()
+}
+
+/// Milliseconds since 1970.
+pub(super) fn now() -> Millis {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Millis::try_from(since.as_millis()).unwrap_or(Millis::MAX)
+}
+
+pub(super) fn options(settings: &Settings) -> Options {
+    Options {
+        workers: workers(settings),
+        message_bytes: settings.limits.message_bytes,
+        connections: settings.limits.connections,
+        origins: Origins {
+            allowed: settings.server.allowed_origins.clone(),
+            loopback: settings.server.listen.ip().is_loopback(),
+        },
+        heartbeat: settings.heartbeat.interval(),
+        timeout: settings.heartbeat.timeout(),
+        console: settings.console.enabled,
+    }
+}
