@@ -2,8 +2,8 @@
 
 use crate::{
     broker::{Limits, ModelRules},
-    server::{Options, Origins},
-    settings::{LimitsSettings, ModelSettings, ModelsSettings, Settings},
+    server::{Options, Origins, SockJsOptions},
+    settings::{LimitsSettings, ModelSettings, ModelsSettings, Settings, SockJsSettings},
     store::{Bounds, Millis},
 };
 use backsync_protocol::ModelName;
@@ -62,6 +62,18 @@ pub(super) fn options(settings: &Settings) -> Options {
         },
         heartbeat: settings.heartbeat.interval(),
         timeout: settings.heartbeat.timeout(),
+        sockjs: sockjs(&settings.sockjs),
         console: settings.console.enabled,
+    }
+}
+
+fn sockjs(settings: &SockJsSettings) -> SockJsOptions {
+    SockJsOptions {
+        websocket: settings.websocket,
+        cookie: settings.cookie,
+        response_bytes: settings.response_bytes,
+        disconnect_delay: settings.disconnect_delay(),
+        client_url: settings.client_url.clone(),
+        client_dir: Some(settings.client_dir.as_str()).filter(|folder| !folder.is_empty()).map(Into::into),
     }
 }

@@ -252,7 +252,8 @@ impl Hub {
             }
             let Some(connection) = self.connections.find(key) else { continue };
             let seen = std::mem::take(&mut connection.seen) && !connection.closing;
-            connection.silent = if seen { 0 } else { connection.silent.saturating_add(1) };
+            let lives = seen || (!connection.framing.is_answered() && !connection.closing);
+            connection.silent = if lives { 0 } else { connection.silent.saturating_add(1) };
             // A closing one has at least a whole turn to take the last words in.
             let patience = if connection.closing { 2 } else { patience };
             if connection.silent >= patience {

@@ -2,15 +2,12 @@
 //! socket.
 
 use super::{
-    conversation::{Conversation, Notice},
+    conversation::{Conversation, LINGER, Notice},
+    party::Place,
     transports::Door,
-    upgrade::Place,
     worker::Worker,
 };
-use crate::{
-    broker::{Hub, Sink},
-    websocket::Decoder,
-};
+use crate::{broker::Sink, websocket::Decoder};
 use actix::{Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, StreamHandler, WrapFuture};
 use actix_rt::net::TcpStream;
 use futures_util::Stream;
@@ -20,7 +17,6 @@ use std::{
     pin::Pin,
     rc::Rc,
     task::{Poll, ready},
-    time::Duration,
 };
 use tokio::{
     io::{AsyncRead, ReadBuf},
@@ -29,9 +25,6 @@ use tokio::{
 
 /// Read at once, and by all connections of a worker into the same buffer.
 const READ_BYTES: usize = 64 << 10;
-
-/// How long the other side has to take the end in.
-const LINGER: Duration = Duration::from_secs(2);
 
 thread_local! {
     static READ: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES].into());
@@ -49,7 +42,7 @@ impl Connection {
     /// Give a socket that has left HTTP its actor. `early` came behind the request; `head` is the answer to it; `client` is
     /// who it says it is.
     pub(super) fn adopt(
-        worker: Rc<Worker>,
+        worker: &Worker,
         place: Place,
         door: Door,
         io: TcpStream,
@@ -61,9 +54,10 @@ impl Connection {
         let decoder = Decoder::new(worker.doors.options.message_bytes);
         Self::create(|context| {
             let write = RefCell::new(Some(Rc::new(write)));
-            let socket = Rc::new(Socket { write, paused: Cell::new(false), actor: context.address() });
-            context.add_stream(Reader { read, socket: socket.clone() });
-            let conversation = Conversation::open(worker, place, &door, socket.clone(), head, client);
+            let socket = Rc::new(Socket { write, actor: context.address() });
+            let paused: Rc<Cell<bool>> = Rc::default();
+            context.add_stream(Reader { read, paused: paused.clone() });
+            let conversation = Conversation::open(worker, place, &door, socket.clone(), paused, head, client);
             let mut connection = Self { conversation, decoder, held: Vec::new(), socket };
             connection.take_in(&mut early);
             connection
@@ -72,34 +66,31 @@ impl Connection {
 
     /// Handle all whole frames of what was read.
     fn take_in(&mut self, input: &mut [u8]) {
-        let hub = self.conversation.worker.hub.clone();
-        let mut hub = hub.borrow_mut();
         if self.held.is_empty() {
-            let used = self.decode(&mut hub, input);
+            let used = self.decode(input);
             self.held = input[used..].to_vec();
         } else {
             let mut held = std::mem::take(&mut self.held);
             held.extend_from_slice(input);
-            let used = self.decode(&mut hub, &mut held);
+            let used = self.decode(&mut held);
             if used < held.len() {
                 held.drain(..used);
                 self.held = held;
             }
         }
-        hub.flush();
-        self.socket.paused.set(self.conversation.waits());
+        self.conversation.flush();
     }
 
-    fn decode(&mut self, hub: &mut Hub, input: &mut [u8]) -> usize {
+    fn decode(&mut self, input: &mut [u8]) -> usize {
         let mut at = 0;
         while !self.conversation.is_ending() {
             match self.decoder.decode(&mut input[at..]) {
                 Ok(None) => return at,
                 Ok(Some((used, received))) => {
                     at += used;
-                    self.conversation.hear(hub, received);
+                    self.conversation.hear(received);
                 }
-                Err(fault) => self.conversation.fail(hub, fault.close_code(), &fault.to_string()),
+                Err(fault) => self.conversation.fail(fault.close_code(), &fault.to_string()),
             }
         }
         // What comes after the end is not looked at.
@@ -131,10 +122,7 @@ impl Handler<Notice> for Connection {
 
     fn handle(&mut self, notice: Notice, context: &mut Context<Self>) {
         match notice {
-            Notice::Resume => {
-                self.conversation.resume();
-                self.socket.paused.set(self.conversation.waits());
-            }
+            Notice::Resume => self.conversation.resume(),
             Notice::Blocked => self.wait_for_room(context),
             Notice::Room => self.conversation.unblocked(),
             Notice::Ended => self.end(context),
@@ -153,7 +141,6 @@ impl Connection {
 
     fn end(&mut self, context: &mut Context<Self>) {
         self.conversation.end();
-        self.socket.paused.set(false);
         // The other side reads to the end of the stream; closing at once could take the last words from it.
         if self.socket.write.borrow_mut().take().is_some() {
             context.run_later(LINGER, |_, context| context.stop());
@@ -164,8 +151,6 @@ impl Connection {
 /// The half of the socket that the hub writes to.
 struct Socket {
     write: RefCell<Option<Rc<OwnedWriteHalf>>>,
-    /// Nothing is to be read now.
-    paused: Cell<bool>,
     actor: Addr<Connection>,
 }
 
@@ -194,14 +179,14 @@ impl Sink for Socket {
 /// Reads when there is something and when it is wanted. The bytes are in the worker's buffer until the next read.
 struct Reader {
     read: OwnedReadHalf,
-    socket: Rc<Socket>,
+    paused: Rc<Cell<bool>>,
 }
 
 impl Stream for Reader {
     type Item = io::Result<usize>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut std::task::Context<'_>) -> Poll<Option<Self::Item>> {
-        if self.socket.paused.get() {
+        if self.paused.get() {
             // The message that ends the pause has the actor poll again.
             return Poll::Pending;
         }

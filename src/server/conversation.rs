@@ -1,114 +1,111 @@
-//! What is the same for every connection, whatever carries its bytes: messages are taken out of what comes, and given to the hub
-//! one after the other.
+//! What is the same for every connection, whatever carries its bytes: messages are taken out of what comes, and given to the
+//! other end one after the other.
 
 use super::{
+    party::{Host, Party, Place},
     transports::{Door, Receiver},
-    upgrade::Place,
-    worker::Worker,
 };
 use crate::{
-    broker::{ConnectionKey, Hub, Progress, Sink},
+    broker::{Progress, Sink},
     websocket::{Opcode, Received, append_frame},
 };
-use backsync_protocol::{CloseCode, ErrorCode, ErrorObject};
-use std::{collections::VecDeque, rc::Rc};
+use backsync_protocol::CloseCode;
+use std::{cell::Cell, collections::VecDeque, rc::Rc, time::Duration};
+
+/// How long the other side has to take the end in.
+pub(super) const LINGER: Duration = Duration::from_secs(2);
 
 /// The server's part in a connection. It has a place among the connections that may be open until it is dropped; whoever has it
 /// calls [`Self::leave`] at the end.
 pub(super) struct Conversation {
-    pub(super) worker: Rc<Worker>,
-    pub(super) key: ConnectionKey,
+    party: Box<dyn Party>,
     receiver: Box<dyn Receiver>,
-    /// Messages that have to wait for an earlier one; while there are any, nothing is to be read.
+    /// Messages that have to wait for an earlier one.
     backlog: VecDeque<String>,
+    /// While there are any, nothing is to be read.
+    paused: Rc<Cell<bool>>,
     ending: bool,
     _place: Place,
 }
 
 impl Conversation {
-    /// Begin one. `head` are bytes that go out before anything else; `client` is who it says it is.
+    /// Begin one. `head` are bytes that go out before anything else; `client` is who it says it is. `paused` is set while nothing is
+    /// to be read.
     pub(super) fn open(
-        worker: Rc<Worker>,
+        host: &dyn Host,
         place: Place,
         door: &Door,
         sink: Rc<dyn Sink>,
+        paused: Rc<Cell<bool>>,
         head: &[u8],
         client: Option<&str>,
     ) -> Self {
         let mut receiver = (door.receiver)();
         let mut first = head.to_vec();
         first.extend(receiver.greeting());
-        let mut hub = worker.hub.borrow_mut();
-        let key = hub.open(door.framing, sink);
-        hub.send(key, &first);
-        if let Some(client) = client
-            && let Err(error) = hub.name_client(key, client)
-        {
-            hub.session_error(key, None, &error);
-        }
-        hub.announce(key);
-        drop(hub);
-        Self { worker, key, receiver, backlog: VecDeque::new(), ending: false, _place: place }
+        let party = host.open(door.framing, &first, client, sink);
+        Self { party, receiver, backlog: VecDeque::new(), paused, ending: false, _place: place }
     }
 
-    /// Something came.
-    pub(super) fn hear(&mut self, hub: &mut Hub, received: Received<'_>) {
+    /// Something came. [`Self::flush`] follows when there is no more.
+    ///
+    /// # Errors
+    /// Whatever cannot be understood ends the conversation, and is told here too.
+    pub(super) fn hear(&mut self, received: Received<'_>) {
         match received {
             Received::Text(text) => {
-                let (backlog, key) = (&mut self.backlog, self.key);
+                let (backlog, party) = (&mut self.backlog, &mut self.party);
                 let heard = self.receiver.messages(text, &mut |message| {
-                    if !backlog.is_empty() || hub.receive(key, message) == Progress::Later {
+                    if !backlog.is_empty() || party.receive(message) == Progress::Later {
                         backlog.push_back(message.to_owned());
                     }
                 });
+                self.paused.set(!self.backlog.is_empty());
                 if let Err((code, reason)) = heard {
-                    self.fail(hub, code, reason);
+                    self.fail(code, reason);
                 }
             }
-            Received::Binary(_) => {
-                let message = "binary frames are not part of backsync; send JSON in text frames";
-                hub.session_error(self.key, None, &ErrorObject::new(ErrorCode::BinaryMessage, message));
-            }
+            Received::Binary(bytes) => self.party.receive_binary(bytes),
             Received::Ping(payload) => {
                 let mut pong = Vec::new();
                 append_frame(Opcode::Pong, payload, &mut pong);
-                hub.seen(self.key);
-                hub.send(self.key, &pong);
+                self.party.seen();
+                self.party.send(&pong);
             }
-            Received::Pong | Received::Fragment => hub.seen(self.key),
-            Received::Close(_) => self.fail(hub, CloseCode::Normal, ""),
+            Received::Pong | Received::Fragment => self.party.seen(),
+            Received::Close(_) => self.fail(CloseCode::Normal, ""),
         }
     }
 
+    /// Write what was caused by what was heard.
+    pub(super) fn flush(&mut self) {
+        self.party.flush();
+    }
+
     /// Close it; nothing that comes after this is looked at.
-    pub(super) fn fail(&mut self, hub: &mut Hub, code: CloseCode, reason: &str) {
+    pub(super) fn fail(&mut self, code: CloseCode, reason: &str) {
         self.ending = true;
-        hub.close(self.key, code, reason, None);
+        self.party.close(code, reason);
     }
 
     /// Offer what waited again.
     pub(super) fn resume(&mut self) {
-        let mut hub = self.worker.hub.borrow_mut();
         while let Some(message) = self.backlog.front() {
-            if hub.receive(self.key, message) == Progress::Later {
+            if self.party.receive(message) == Progress::Later {
                 break;
             }
             self.backlog.pop_front();
         }
         if self.backlog.is_empty() {
             self.backlog = VecDeque::new();
+            self.paused.set(false);
         }
-        hub.flush();
+        self.party.flush();
     }
 
     /// The way out takes more again.
-    pub(super) fn unblocked(&self) {
-        self.worker.hub.borrow_mut().unblocked(self.key);
-    }
-
-    /// Whether something waits, so that nothing more is to be read.
-    pub(super) fn waits(&self) -> bool {
-        !self.backlog.is_empty()
+    pub(super) fn unblocked(&mut self) {
+        self.party.unblocked();
     }
 
     /// Whether nothing that comes is looked at any more.
@@ -120,15 +117,16 @@ impl Conversation {
     pub(super) fn end(&mut self) {
         self.ending = true;
         self.backlog = VecDeque::new();
+        self.paused.set(false);
     }
 
     /// It is over.
-    pub(super) fn leave(&self) {
-        self.worker.hub.borrow_mut().remove(self.key);
+    pub(super) fn leave(&mut self) {
+        self.party.leave();
     }
 }
 
-/// What the hub has to say to whoever carries a connection's bytes.
+/// What the other end has to say to whoever carries a connection's bytes.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Notice {
     /// The messages that waited may be offered again.

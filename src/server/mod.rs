@@ -10,19 +10,26 @@ mod console;
 mod conversation;
 mod mount;
 mod origin;
+mod party;
 mod routes;
+mod sockjs;
 mod transports;
 mod upgrade;
 mod worker;
 
 pub use actix_web::web::ServiceConfig;
 pub use origin::Origins;
+pub use sockjs::{Message, Peer, Service, ServiceOptions, SockJs, SockJsOptions, Talk};
 
-use crate::broker::Broker;
+use crate::{
+    broker::Broker,
+    sockjs::{Prefix, parse},
+};
 use actix_http::HttpService;
 use actix_server::{Server, ServerHandle};
 use actix_service::{fn_service, map_config};
 use actix_web::dev::AppConfig;
+use sockjs::Endpoint;
 use std::{
     io,
     net::{SocketAddr, TcpListener},
@@ -33,6 +40,7 @@ use std::{
     time::Duration,
 };
 use tokio::sync::watch;
+use transports::Door;
 
 /// Threads of other servers that may serve mounted doors, at most.
 const MOUNTED: usize = 256;
@@ -44,7 +52,7 @@ pub struct Options {
     pub workers: usize,
     /// The largest message, in bytes.
     pub message_bytes: usize,
-    /// How many WebSockets may be open at once.
+    /// How many WebSockets and sessions may be open at once.
     pub connections: usize,
     /// Who may come from where.
     pub origins: Origins,
@@ -52,6 +60,8 @@ pub struct Options {
     pub heartbeat: Duration,
     /// After how much silence a connection is given up.
     pub timeout: Duration,
+    /// How SockJS is spoken.
+    pub sockjs: SockJsOptions,
     /// Whether the console is served at `/`.
     pub console: bool,
 }
@@ -68,8 +78,10 @@ impl Options {
 pub struct Doors {
     broker: Broker,
     options: Options,
+    /// What is served below the SockJS prefixes.
+    endpoints: [Arc<Endpoint>; 2],
     /// Connections.
-    open: AtomicUsize,
+    open: Arc<AtomicUsize>,
     /// Workers that doors were mounted on.
     mounted: AtomicUsize,
     stopping: watch::Sender<bool>,
@@ -87,8 +99,22 @@ pub struct Running {
 impl Doors {
     /// Doors that nobody can come in by yet; the broker was made for [`Options::hubs`].
     pub fn new(broker: Broker, options: Options) -> Arc<Self> {
-        let (open, mounted) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        Arc::new(Self { broker, options, open, mounted, stopping: watch::channel(false).0 })
+        let endpoints = Prefix::ALL.map(|messages| {
+            let (origins, message_bytes) = (options.origins.clone(), options.message_bytes);
+            let (options, sessions) = (options.sockjs.clone(), Default::default());
+            Arc::new(Endpoint { messages, raw: Door::PLAIN, options, origins, message_bytes, sessions })
+        });
+        let (open, mounted) = (Arc::default(), AtomicUsize::new(0));
+        Arc::new(Self { broker, options, endpoints, open, mounted, stopping: watch::channel(false).0 })
+    }
+
+    /// The WebSocket's door at this path, if there is one.
+    fn door(&self, path: &str) -> Option<Door> {
+        if path == "/ws" {
+            return Some(Door::PLAIN);
+        }
+        let address = parse(path)?;
+        self.endpoints.iter().find(|endpoint| endpoint.messages == address.prefix)?.door(address.target)
     }
 
     /// Open them as a server of its own. The second part of the answer is the server, to be awaited.
@@ -110,7 +136,7 @@ impl Doors {
             .listen("backsync", listener, move || {
                 let index = next_worker.fetch_add(1, Ordering::Relaxed) % workers;
                 let worker = worker::Worker::start(doors.clone(), index);
-                let app = routes::app(doors.clone());
+                let app = routes::app(worker.clone());
                 HttpService::build()
                     .tcp_nodelay(true)
                     .h1_allow_half_closed(false)

@@ -1,30 +1,21 @@
-//! The whole URL map of what is answered over plain HTTP. WebSockets are in `transports`.
+//! The URL map of what is answered over plain HTTP; below the SockJS prefixes it goes on in `sockjs`.
 
-use super::{Doors, console, mount, transports, upgrade};
-use crate::sockjs::{self, Prefix};
+use super::{console, sockjs::Entrance, upgrade, worker::Worker};
 use actix_web::{
-    App, HttpRequest, HttpResponse, HttpResponseBuilder,
+    App, HttpRequest, HttpResponse,
     body::MessageBody,
     dev::{ServiceFactory, ServiceRequest, ServiceResponse},
     http::{Method, header},
     web,
 };
-use std::sync::Arc;
+use std::rc::Rc;
 
 /// What the console may load and talk to: this server, nothing else.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// A SockJS answer is never cached.
-const NEVER: &str = "no-store, no-cache, no-transform, must-revalidate, max-age=0";
-
-/// One year, for what a browser may remember of a preflight.
-const PREFLIGHT_SECONDS: &str = "31536000";
-
-type Shared = web::Data<Doors>;
-
 /// The application of one worker.
 pub(super) fn app(
-    doors: Arc<Doors>,
+    worker: Rc<Worker>,
 ) -> App<
     impl ServiceFactory<
         ServiceRequest,
@@ -34,9 +25,13 @@ pub(super) fn app(
         InitError = (),
     >,
 > {
-    let with_console = doors.options.console;
-    let app = App::new().app_data(Shared::from(doors)).route("/healthz", web::get().to(health));
-    let app = app.configure(sockjs_pages).configure(|config| {
+    let with_console = worker.doors.options.console;
+    let app = App::new().route("/healthz", web::get().to(health)).configure(|config| {
+        for endpoint in &worker.doors.endpoints {
+            let worker = worker.clone();
+            let prefix = endpoint.messages.path();
+            Entrance::new(endpoint.clone(), false, move || Ok(worker.clone())).open(prefix, config);
+        }
         if with_console {
             config.route("/", web::get().to(index)).route("/console/{file}", web::get().to(asset));
         }
@@ -44,26 +39,9 @@ pub(super) fn app(
     app.default_service(web::to(elsewhere))
 }
 
-/// What the SockJS doors answer to plain requests.
-pub(super) fn sockjs_pages(config: &mut web::ServiceConfig) {
-    for prefix in Prefix::ALL {
-        config
-            .route(prefix.path(), web::get().to(greeting))
-            .route(&format!("{}/", prefix.path()), web::get().to(greeting))
-            .service(
-                web::resource(format!("{}/info", prefix.path()))
-                    .route(web::get().to(info))
-                    .route(web::method(Method::OPTIONS).to(preflight))
-                    .default_service(web::to(|| async {
-                        HttpResponse::MethodNotAllowed().insert_header((header::ALLOW, "OPTIONS, GET")).finish()
-                    })),
-            );
-    }
-}
-
-/// What is no page: nothing, or a WebSocket's door that somebody came to without an upgrade.
+/// What is no page: nothing, or the WebSocket's door that somebody came to without an upgrade.
 async fn elsewhere(request: HttpRequest) -> HttpResponse {
-    if transports::door(request.path()).is_none() {
+    if request.path() != "/ws" {
         return HttpResponse::NotFound().content_type("text/plain; charset=UTF-8").body("not found\n");
     }
     if request.method() != Method::GET {
@@ -77,48 +55,6 @@ async fn health() -> HttpResponse {
         .insert_header((header::CACHE_CONTROL, "no-store"))
         .content_type("application/json")
         .body(r#"{"status":"ok"}"#)
-}
-
-async fn greeting() -> HttpResponse {
-    HttpResponse::Ok().content_type("text/plain; charset=UTF-8").body("Welcome to SockJS!\n")
-}
-
-async fn info(request: HttpRequest, doors: Shared) -> HttpResponse {
-    let entropy = u32::try_from(uuid::Uuid::new_v4().as_u128() >> 96).expect("the upper 32 of 128 bits");
-    let mut answer = HttpResponse::Ok();
-    answer.insert_header((header::CACHE_CONTROL, NEVER)).content_type("application/json; charset=UTF-8");
-    share(&mut answer, &request, &doors);
-    answer.body(sockjs::info(true, false, entropy))
-}
-
-async fn preflight(request: HttpRequest, doors: Shared) -> HttpResponse {
-    let mut answer = HttpResponse::NoContent();
-    answer
-        .insert_header((header::CACHE_CONTROL, "public, max-age=31536000"))
-        .insert_header((header::ACCESS_CONTROL_MAX_AGE, PREFLIGHT_SECONDS))
-        .insert_header((header::ACCESS_CONTROL_ALLOW_METHODS, "OPTIONS, GET"));
-    share(&mut answer, &request, &doors);
-    if let Some(asked) = request.headers().get(header::ACCESS_CONTROL_REQUEST_HEADERS).filter(|asked| !asked.is_empty())
-    {
-        answer.insert_header((header::ACCESS_CONTROL_ALLOW_HEADERS, asked.clone()));
-    }
-    answer.finish()
-}
-
-/// Let pages of allowed origins read the answer.
-fn share(answer: &mut HttpResponseBuilder, request: &HttpRequest, doors: &Doors) {
-    answer.insert_header((header::VARY, "Origin"));
-    let Some(value) = request.headers().get(header::ORIGIN) else {
-        answer.insert_header((header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"));
-        return;
-    };
-    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
-    let local = mount::reached_locally(request).unwrap_or(doors.options.origins.loopback);
-    if doors.options.origins.allow(Some(value.to_str().unwrap_or("null")), host, local) {
-        answer
-            .insert_header((header::ACCESS_CONTROL_ALLOW_ORIGIN, value.clone()))
-            .insert_header((header::ACCESS_CONTROL_ALLOW_CREDENTIALS, "true"));
-    }
 }
 
 async fn index() -> HttpResponse {

@@ -1,6 +1,12 @@
 //! From an HTTP request to a socket of our own: who asks for a WebSocket, where, and whether it may be.
 
-use super::{connection::Connection, transports, worker::Worker};
+use super::{
+    connection::Connection,
+    origin::Origins,
+    party::{Host, Place},
+    transports::Door,
+    worker::Worker,
+};
 use actix_codec::Framed;
 use actix_http::{
     Method, Request, RequestHead, StatusCode,
@@ -10,35 +16,11 @@ use actix_http::{
 };
 use actix_rt::net::TcpStream;
 use actix_web::{HttpResponse, web::Query};
-use std::{
-    collections::BTreeMap,
-    fmt::Write,
-    rc::Rc,
-    sync::atomic::{AtomicUsize, Ordering},
-};
+use std::{collections::BTreeMap, fmt::Write, rc::Rc};
 use tokio::io::AsyncWriteExt;
 
 /// What a WebSocket's door says to a request that is none (the words are SockJS').
 pub(super) const NO_UPGRADE: &str = "Can \"Upgrade\" only to \"WebSocket\".\n";
-
-/// A place among the connections that may be open; given back when dropped.
-#[derive(Debug)]
-pub(super) struct Place(Rc<Worker>);
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.0.doors.open.fetch_sub(1, Ordering::AcqRel);
-    }
-}
-
-impl Place {
-    fn take(worker: &Rc<Worker>) -> Option<Self> {
-        let limit = worker.doors.options.connections;
-        let more = |open| (open < limit).then_some(open + 1);
-        let open: &AtomicUsize = &worker.doors.open;
-        open.fetch_update(Ordering::AcqRel, Ordering::Acquire, more).ok().map(|_| Self(worker.clone()))
-    }
-}
 
 /// Serve one upgrade request. When this returns the socket has a task of its own, and actix's buffers are freed.
 pub(super) async fn upgrade(
@@ -47,15 +29,16 @@ pub(super) async fn upgrade(
     framed: Framed<TcpStream, Codec>,
 ) -> Result<(), actix_http::Error> {
     let parts = framed.into_parts();
-    let local = worker.doors.options.origins.loopback;
-    match judge(&worker, request.head(), request.path(), local) {
+    let origins = &worker.doors.options.origins;
+    let door = worker.doors.door(request.path());
+    match judge(door, &*worker, request.head(), origins, origins.loopback) {
         Ok((door, place)) => {
             let key = request.head().headers().get(header::SEC_WEBSOCKET_KEY).expect("checked by the handshake");
             let mut head = b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\nsec-websocket-accept: ".to_vec();
             head.extend_from_slice(&hash_key(key.as_bytes()));
             head.extend_from_slice(b"\r\n\r\n");
             let client = client(request.uri().query().unwrap_or_default());
-            Connection::adopt(worker, place, door, parts.io, parts.read_buf.to_vec(), &head, client.as_deref());
+            Connection::adopt(&worker, place, door, parts.io, parts.read_buf.to_vec(), &head, client.as_deref());
         }
         Err(refusal) => {
             let mut io = parts.io;
@@ -130,15 +113,15 @@ impl Refusal {
     }
 }
 
-/// Whether a request to this path may become a WebSocket. `local` is whether the server was reached on a loopback address.
+/// Whether a request to this door may become a WebSocket. `local` is whether the server was reached on a loopback address.
 pub(super) fn judge(
-    worker: &Rc<Worker>,
+    door: Option<Door>,
+    host: &dyn Host,
     head: &RequestHead,
-    path: &str,
+    origins: &Origins,
     local: bool,
-) -> Result<(transports::Door, Place), Refusal> {
-    let door = transports::door(path)
-        .ok_or(Refusal::new(StatusCode::NOT_FOUND, "no WebSocket here; there is one at /ws\n"))?;
+) -> Result<(Door, Place), Refusal> {
+    let door = door.ok_or(Refusal::new(StatusCode::NOT_FOUND, "no WebSocket here; there is one at /ws\n"))?;
     if head.method != Method::GET {
         // No content type, as SockJS wants it.
         return Err(Refusal { status: StatusCode::METHOD_NOT_ALLOWED, headers: &[("allow", "GET")], message: "" });
@@ -157,12 +140,12 @@ pub(super) fn judge(
     let text = |name| head.headers().get(name).and_then(|value| value.to_str().ok());
     // An origin that is no text is of nobody known.
     let origin = head.headers().get(header::ORIGIN).map(|value| value.to_str().unwrap_or("null"));
-    if !worker.doors.options.origins.allow(origin, text(header::HOST), local) {
+    if !origins.allow(origin, text(header::HOST), local) {
         return Err(Refusal::new(
             StatusCode::FORBIDDEN,
             "pages of this origin may not connect; list it in server.allowed_origins\n",
         ));
     }
-    let place = Place::take(worker).ok_or(Refusal::full())?;
+    let place = host.place().ok_or(Refusal::full())?;
     Ok((door, place))
 }

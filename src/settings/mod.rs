@@ -19,6 +19,7 @@ mod origin;
 mod presence;
 mod redact;
 mod server;
+mod sockjs;
 mod store;
 mod text;
 mod url;
@@ -36,6 +37,7 @@ pub use origin::Origin;
 pub use presence::PresenceSettings;
 pub use redact::redact;
 pub use server::ServerSettings;
+pub use sockjs::SockJsSettings;
 pub use store::{StoreSettings, StoreUrl};
 pub use text::parse_set;
 pub use url::UrlError;
@@ -55,6 +57,8 @@ pub struct Settings {
     pub bus: BusSettings,
     /// What one message, one connection and one process may take.
     pub limits: LimitsSettings,
+    /// How SockJS is spoken.
+    pub sockjs: SockJsSettings,
     /// How a silent peer is noticed.
     pub heartbeat: HeartbeatSettings,
     /// Records that go with the session that wrote them.
@@ -78,11 +82,12 @@ impl Settings {
     }
 
     fn find_problem(&self) -> Result<(), Problem> {
-        let Self { server, store, bus: _, limits, heartbeat, presence, log, console: _, models } = self;
+        let Self { server, store, bus: _, limits, sockjs, heartbeat, presence, log, console: _, models } = self;
         server.check()?;
         store.check()?;
         presence.check()?;
         limits.check()?;
+        sockjs.check()?;
         heartbeat.check()?;
         log.check()?;
         models.check()

@@ -7,8 +7,8 @@ use backsync_protocol::CloseCode;
 pub enum Received<'a> {
     /// A text message.
     Text(&'a str),
-    /// A binary message, of this many bytes.
-    Binary(usize),
+    /// A binary message.
+    Binary(&'a [u8]),
     /// To be answered by a pong with the same payload.
     Ping(&'a [u8]),
     /// A sign of life.
@@ -92,7 +92,7 @@ impl Decoder {
             (0, None) => return Err(Fault::Protocol("a continuation of nothing")),
             (TEXT | BINARY, Some(_)) => return Err(Fault::Protocol("a message begins within another")),
             (TEXT, None) if last => Received::Text(text(payload)?),
-            (BINARY, None) if last => Received::Binary(payload.len()),
+            (BINARY, None) if last => Received::Binary(payload),
             (TEXT | BINARY, None) => {
                 self.message = Some((opcode == TEXT, payload.to_vec()));
                 Received::Fragment
@@ -102,7 +102,7 @@ impl Decoder {
                 if last {
                     let is_text = *is_text;
                     self.whole = self.message.take().expect("matched above").1;
-                    if is_text { Received::Text(text(&self.whole)?) } else { Received::Binary(self.whole.len()) }
+                    if is_text { Received::Text(text(&self.whole)?) } else { Received::Binary(&self.whole) }
                 } else {
                     Received::Fragment
                 }
@@ -239,7 +239,7 @@ mod tests {
             "Ping([112])",
             "Pong",
             "Text(\"a€\")",
-            "Binary(2)",
+            "Binary([255, 255])",
             "Text(\"\")",
             &format!("Text({long:?})"),
             "Close(Some(1000))",

@@ -5,6 +5,8 @@
 pub enum Opcode {
     /// Text, in UTF-8.
     Text = 1,
+    /// Bytes.
+    Binary = 2,
     /// The end.
     Close = 8,
     /// To be answered by a pong.

@@ -3,23 +3,19 @@
 use super::pipe::{Body, Pipe};
 use crate::{
     server::{
-        conversation::{Conversation, Notice},
+        conversation::{Conversation, LINGER, Notice},
+        party::{Host, Place},
         transports::Door,
-        upgrade::Place,
-        worker::Worker,
     },
     websocket::Received,
 };
 use actix::{Actor, ActorContext, AsyncContext, Context, Handler, StreamHandler};
 use actix_http::ws::ProtocolError;
 use actix_web::HttpResponse;
-use actix_ws::{AggregatedMessage, AggregatedMessageStream, MessageStream};
+use actix_ws::{AggregatedMessage, AggregatedMessageStream};
 use backsync_protocol::CloseCode;
 use futures_util::Stream;
-use std::{io::ErrorKind, pin::Pin, rc::Rc, task::Poll, time::Duration};
-
-/// How long the other side has to take the end in.
-const LINGER: Duration = Duration::from_secs(2);
+use std::{cell::Cell, io::ErrorKind, pin::Pin, rc::Rc, task::Poll};
 
 pub(super) struct Connection {
     conversation: Conversation,
@@ -29,22 +25,21 @@ pub(super) struct Connection {
 impl Connection {
     /// Give a WebSocket its actor. What is answered is the response to its request, with what goes out as the body.
     pub(super) fn adopt(
-        worker: Rc<Worker>,
+        host: &dyn Host,
         place: Place,
         door: &Door,
-        messages: MessageStream,
+        messages: AggregatedMessageStream,
         response: HttpResponse,
         client: Option<&str>,
     ) -> HttpResponse {
-        let limit = worker.doors.options.message_bytes;
-        let messages = messages.max_frame_size(limit).aggregate_continuations().max_continuation_size(limit);
         let mut body = None;
         Self::create(|context| {
             let pipe = Pipe::new(context.address());
             body = Some(pipe.clone());
-            context.add_stream(Reader { messages, pipe: pipe.clone() });
-            let conversation = Conversation::open(worker, place, door, pipe.clone(), &[], client);
-            conversation.worker.hub.borrow_mut().flush();
+            let paused: Rc<Cell<bool>> = Rc::default();
+            context.add_stream(Reader { messages, paused: paused.clone() });
+            let mut conversation = Conversation::open(host, place, door, pipe.clone(), paused, &[], client);
+            conversation.flush();
             Self { conversation, pipe }
         });
         let pipe = body.expect("an actor is made at once");
@@ -82,21 +77,18 @@ impl StreamHandler<Result<AggregatedMessage, ProtocolError>> for Connection {
         if self.conversation.is_ending() {
             return;
         }
-        let hub = self.conversation.worker.hub.clone();
-        let mut hub = hub.borrow_mut();
         match message {
-            Ok(AggregatedMessage::Text(text)) => self.conversation.hear(&mut hub, Received::Text(&text)),
-            Ok(AggregatedMessage::Binary(bytes)) => self.conversation.hear(&mut hub, Received::Binary(bytes.len())),
-            Ok(AggregatedMessage::Ping(payload)) => self.conversation.hear(&mut hub, Received::Ping(&payload)),
-            Ok(AggregatedMessage::Pong(_)) => self.conversation.hear(&mut hub, Received::Pong),
-            Ok(AggregatedMessage::Close(_)) => self.conversation.hear(&mut hub, Received::Close(None)),
+            Ok(AggregatedMessage::Text(text)) => self.conversation.hear(Received::Text(&text)),
+            Ok(AggregatedMessage::Binary(bytes)) => self.conversation.hear(Received::Binary(&bytes)),
+            Ok(AggregatedMessage::Ping(payload)) => self.conversation.hear(Received::Ping(&payload)),
+            Ok(AggregatedMessage::Pong(_)) => self.conversation.hear(Received::Pong),
+            Ok(AggregatedMessage::Close(_)) => self.conversation.hear(Received::Close(None)),
             Err(cause) => match Self::fault(&cause) {
-                Some((code, reason)) => self.conversation.fail(&mut hub, code, reason),
+                Some((code, reason)) => self.conversation.fail(code, reason),
                 None => context.stop(),
             },
         }
-        hub.flush();
-        self.pipe.paused.set(self.conversation.waits());
+        self.conversation.flush();
     }
 }
 
@@ -105,17 +97,13 @@ impl Handler<Notice> for Connection {
 
     fn handle(&mut self, notice: Notice, context: &mut Context<Self>) {
         match notice {
-            Notice::Resume => {
-                self.conversation.resume();
-                self.pipe.paused.set(self.conversation.waits());
-            }
+            Notice::Resume => self.conversation.resume(),
             Notice::Room => self.conversation.unblocked(),
             // The pipe tells of room by itself.
             Notice::Blocked => {}
             Notice::Ended if self.pipe.is_gone() => context.stop(),
             Notice::Ended => {
                 self.conversation.end();
-                self.pipe.paused.set(false);
                 self.pipe.end();
                 context.run_later(LINGER, |_, context| context.stop());
             }
@@ -126,14 +114,14 @@ impl Handler<Notice> for Connection {
 /// Messages, while they are wanted.
 struct Reader {
     messages: AggregatedMessageStream,
-    pipe: Rc<Pipe>,
+    paused: Rc<Cell<bool>>,
 }
 
 impl Stream for Reader {
     type Item = Result<AggregatedMessage, ProtocolError>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut std::task::Context<'_>) -> Poll<Option<Self::Item>> {
-        if self.pipe.paused.get() {
+        if self.paused.get() {
             // The notice that ends the pause has the actor poll again.
             return Poll::Pending;
         }

@@ -6,10 +6,17 @@
 mod connection;
 mod pipe;
 
-use super::{Doors, routes, transports, upgrade, worker::Worker};
+use super::{
+    Doors,
+    party::{Host, Place},
+    sockjs::Entrance,
+    transports::Door,
+    upgrade::{self, Refusal},
+    worker::Worker,
+};
 use actix_web::{
     HttpRequest, HttpResponse,
-    web::{self, Data, ServiceConfig},
+    web::{self, ServiceConfig},
 };
 use std::{
     cell::{OnceCell, RefCell},
@@ -22,9 +29,11 @@ pub(super) fn mount(doors: Arc<Doors>, path: String) -> impl FnOnce(&mut Service
     move |config: &mut ServiceConfig| {
         let mount = Rc::new(Mount { doors: doors.clone(), worker: OnceCell::new() });
         let open = move |config: &mut ServiceConfig| {
-            config.app_data(Data::from(doors)).app_data(mount);
-            config.configure(routes::sockjs_pages);
-            config.route("/ws", web::to(enter)).route("/{prefix:backsync|sockjs}/{rest:.*}", web::to(enter));
+            config.service(web::resource("/ws").app_data(mount.clone()).route(web::to(enter)));
+            for endpoint in &doors.endpoints {
+                let (prefix, mount) = (endpoint.messages.path(), mount.clone());
+                Entrance::new(endpoint.clone(), true, move || Ok(mount.worker()?)).open(prefix, config);
+            }
         };
         if path.is_empty() {
             open(config);
@@ -46,8 +55,16 @@ thread_local! {
 }
 
 impl Mount {
-    /// This thread's worker; none where there are as many as there may be.
-    fn worker(&self) -> Option<Rc<Worker>> {
+    /// This thread's worker.
+    fn worker(&self) -> Result<Rc<Worker>, Refusal> {
+        if *self.doors.stopping.borrow() {
+            return Err(Refusal::ending());
+        }
+        self.any_worker().ok_or(Refusal::full())
+    }
+
+    /// None where there are as many as there may be.
+    fn any_worker(&self) -> Option<Rc<Worker>> {
         if let Some(worker) = self.worker.get() {
             return Some(worker.clone());
         }
@@ -69,35 +86,32 @@ impl Mount {
     }
 }
 
-/// Where the doors are mounted: whether the application was reached on a loopback address.
-pub(super) fn reached_locally(request: &HttpRequest) -> Option<bool> {
-    request.app_data::<Rc<Mount>>()?;
-    Some(request.app_config().local_addr().ip().is_loopback())
-}
-
-/// Somebody comes to a WebSocket's door.
+/// Somebody comes to the WebSocket's door.
 async fn enter(request: HttpRequest, payload: web::Payload) -> HttpResponse {
     let mount = request.app_data::<Rc<Mount>>().expect("a door is mounted with it");
-    let path = match (request.match_info().get("prefix"), request.match_info().get("rest")) {
-        (Some(prefix), Some(rest)) => format!("/{prefix}/{rest}"),
-        _ => "/ws".to_owned(),
-    };
-    if transports::door(&path).is_none() {
-        return HttpResponse::NotFound().content_type("text/plain; charset=UTF-8").body("not found\n");
-    }
-    if *mount.doors.stopping.borrow() {
-        return upgrade::Refusal::ending().response();
-    }
-    let Some(worker) = mount.worker() else { return upgrade::Refusal::full().response() };
-    let local = reached_locally(&request).unwrap_or_default();
-    let (door, place) = match upgrade::judge(&worker, request.head(), &path, local) {
-        Ok(admitted) => admitted,
-        Err(refusal) => return refusal.response(),
-    };
-    match actix_ws::handle(&request, payload) {
+    let local = request.app_config().local_addr().ip().is_loopback();
+    let entered = mount.worker().and_then(|worker| {
+        let origins = &mount.doors.options.origins;
+        let (door, place) = upgrade::judge(Some(Door::PLAIN), &*worker, request.head(), origins, local)?;
+        Ok(adopt(&request, payload, &*worker, place, &door, mount.doors.options.message_bytes))
+    });
+    entered.unwrap_or_else(|refusal| refusal.response())
+}
+
+/// Make a WebSocket of a request that may become one.
+pub(super) fn adopt(
+    request: &HttpRequest,
+    payload: web::Payload,
+    host: &dyn Host,
+    place: Place,
+    door: &Door,
+    limit: usize,
+) -> HttpResponse {
+    match actix_ws::handle(request, payload) {
         Ok((response, _, messages)) => {
+            let messages = messages.max_frame_size(limit).aggregate_continuations().max_continuation_size(limit);
             let client = upgrade::client(request.query_string());
-            connection::Connection::adopt(worker, place, &door, messages, response, client.as_deref())
+            connection::Connection::adopt(host, place, door, messages, response, client.as_deref())
         }
         Err(cause) => cause.error_response(),
     }

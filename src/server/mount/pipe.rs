@@ -33,16 +33,14 @@ pub(super) struct Pipe {
     ended: Cell<bool>,
     /// or read.
     gone: Cell<bool>,
-    /// Messages have to wait: nothing is to be read from the other side.
-    pub(super) paused: Cell<bool>,
     actor: Addr<Connection>,
 }
 
 impl Pipe {
     pub(super) fn new(actor: Addr<Connection>) -> Rc<Self> {
         let (waiting, reader) = (RefCell::default(), RefCell::default());
-        let [blocked, ended, gone, paused] = [const { Cell::new(false) }; 4];
-        Rc::new(Self { waiting, reader, blocked, ended, gone, paused, actor })
+        let [blocked, ended, gone] = [const { Cell::new(false) }; 3];
+        Rc::new(Self { waiting, reader, blocked, ended, gone, actor })
     }
 
     /// Nothing more will be written; what waits still goes.

@@ -1,12 +1,9 @@
-//! How the messages of a door come in and go out: the table of transports on a socket of their own.
+//! How the messages of a WebSocket's door come in and go out.
 
 mod plain;
 mod sockjs;
 
-use crate::{
-    broker::Framing,
-    sockjs::{Prefix, Target, Transport},
-};
+use crate::{broker::Framing, sockjs::Prefix};
 use backsync_protocol::CloseCode;
 
 /// What a WebSocket door does with the text it gets.
@@ -21,7 +18,8 @@ pub(super) trait Receiver {
     fn messages(&mut self, text: &str, each: &mut dyn FnMut(&str)) -> Result<(), (CloseCode, &'static str)>;
 }
 
-/// A WebSocket door.
+/// A WebSocket door, or what stands for one.
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Door {
     /// How what goes out is wrapped.
     pub(super) framing: Framing,
@@ -29,21 +27,28 @@ pub(super) struct Door {
     pub(super) receiver: fn() -> Box<dyn Receiver>,
 }
 
-/// The WebSocket door at this path, if there is one.
-pub(super) fn door(path: &str) -> Option<Door> {
-    if path == "/ws" {
-        return Some(Door { framing: Framing::WebSocket, receiver: plain::receiver });
+impl Door {
+    /// `/ws`: a message is a frame, and an array is many.
+    pub(super) const PLAIN: Self = Self { framing: Framing::WebSocket, receiver: plain::receiver };
+
+    /// For those who want each frame as it is.
+    pub(super) const RAW: Self = Self { framing: Framing::WebSocket, receiver: plain::raw };
+
+    /// A session over HTTP: messages are taken out of requests before.
+    pub(super) const fn lines(messages: Prefix) -> Self {
+        let framing = match messages {
+            Prefix::Values => Framing::SockJsValueLines,
+            Prefix::Strings => Framing::SockJsStringLines,
+        };
+        Self { framing, receiver: plain::raw }
     }
-    let address = crate::sockjs::parse(path)?;
-    match address.target {
-        Target::RawWebSocket => Some(Door { framing: Framing::WebSocket, receiver: plain::receiver }),
-        Target::Session { transport: Transport::WebSocket, .. } => Some(Door {
-            framing: match address.prefix {
-                Prefix::Values => Framing::SockJsValues,
-                Prefix::Strings => Framing::SockJsStrings,
-            },
-            receiver: sockjs::receiver,
-        }),
-        Target::Greeting | Target::Info => None,
+
+    /// SockJS in a WebSocket.
+    pub(super) const fn sockjs(messages: Prefix) -> Self {
+        let framing = match messages {
+            Prefix::Values => Framing::SockJsValues,
+            Prefix::Strings => Framing::SockJsStrings,
+        };
+        Self { framing, receiver: sockjs::receiver }
     }
 }

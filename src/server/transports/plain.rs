@@ -1,4 +1,4 @@
-//! A WebSocket without further framing: one message, or an array of messages, per text frame.
+//! A WebSocket without further framing: one message, or an array of messages, per text frame; or each frame as it is.
 
 use super::Receiver;
 use backsync_protocol::CloseCode;
@@ -24,6 +24,23 @@ impl Receiver for Plain {
             // Whatever it is: the broker says what is wrong with it.
             each(text);
         }
+        Ok(())
+    }
+}
+
+struct Raw;
+
+pub(super) fn raw() -> Box<dyn Receiver> {
+    Box::new(Raw)
+}
+
+impl Receiver for Raw {
+    fn greeting(&mut self) -> Vec<u8> {
+        Vec::new()
+    }
+
+    fn messages(&mut self, text: &str, each: &mut dyn FnMut(&str)) -> Result<(), (CloseCode, &'static str)> {
+        each(text);
         Ok(())
     }
 }

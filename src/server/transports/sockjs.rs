@@ -2,26 +2,26 @@
 
 use super::Receiver;
 use crate::{
-    sockjs::Session,
+    sockjs,
     websocket::{Opcode, append_frame},
 };
 use backsync_protocol::CloseCode;
 
+struct SockJs;
+
 pub(super) fn receiver() -> Box<dyn Receiver> {
-    Box::new(Session::default())
+    Box::new(SockJs)
 }
 
-impl Receiver for Session {
+impl Receiver for SockJs {
     fn greeting(&mut self) -> Vec<u8> {
         let mut frame = Vec::new();
-        if let Some(greeting) = self.attach() {
-            append_frame(Opcode::Text, greeting.as_bytes(), &mut frame);
-        }
+        append_frame(Opcode::Text, sockjs::GREETING.as_bytes(), &mut frame);
         frame
     }
 
     fn messages(&mut self, text: &str, each: &mut dyn FnMut(&str)) -> Result<(), (CloseCode, &'static str)> {
-        match self.receive(text) {
+        match sockjs::messages_of_frame(text) {
             Ok(messages) => {
                 messages.iter().for_each(|message| each(message));
                 Ok(())
