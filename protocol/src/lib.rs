@@ -13,6 +13,7 @@ pub mod filter;
 pub mod json;
 pub mod message;
 pub mod name;
+mod over;
 pub mod position;
 pub mod query;
 pub mod record;

@@ -5,25 +5,21 @@
 //! shared buffer; a connection that gets an answer in the batch is served individually, so that every reply stands right
 //! behind its own push.
 
+mod answers;
 mod behind;
 mod connections;
 mod delivery;
 mod filters;
 mod handlers;
 mod listeners;
+mod sessions;
 
 pub use connections::{ConnectionKey, Sink};
 
-use super::{
-    Broker, Framing, Limits,
-    inbox::{Failure, Item, ReplyTo},
-    methods,
-    model::Model,
-    turns::Write,
-};
+use super::{Broker, Framing, Limits, inbox::Item, methods, model::Model, turns::Write};
 use crate::{
     auth::{Action, Denied},
-    store::{Committed, Store},
+    store::Store,
 };
 use backsync_protocol::{CloseCode, ErrorCode, ErrorObject, Event, Method, Request, message};
 use bytes::Bytes;
@@ -40,9 +36,6 @@ use std::{
 
 /// Beyond this many bytes that wait to be written, no further request of a connection is taken.
 const HIGH_WATER: usize = 1 << 20;
-
-/// The longest name of a client.
-const MAX_CLIENT_BYTES: usize = 128;
 
 /// What became of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -193,13 +186,6 @@ impl Hub {
         }
     }
 
-    /// Say what was wrong with something that had no readable id.
-    pub fn session_error(&mut self, key: ConnectionKey, event: Option<&str>, error: &ErrorObject) {
-        self.json.clear();
-        message::append_session_error(event, error, &mut self.json);
-        self.append_json(key);
-    }
-
     /// Bytes for one connection only, such as a pong.
     pub fn send(&mut self, key: ConnectionKey, bytes: &[u8]) {
         if let Some(connection) = self.connections.find(key).filter(|connection| !connection.closing) {
@@ -343,139 +329,5 @@ impl Hub {
             };
         }
         self.broker.submit(write, Some(self.worker));
-    }
-
-    /// Who a connection's transactions belong to, where its client named itself.
-    pub(super) fn client(&mut self, key: ConnectionKey) -> Option<Arc<str>> {
-        let connection = self.connections.find(key)?;
-        connection.client.as_ref()?;
-        // A session of a named client is that client's, and its principal's.
-        connection.session.clone()
-    }
-
-    /// What a connection's records of ephemeral models belong to.
-    pub(super) fn session(&mut self, key: ConnectionKey) -> Option<Arc<str>> {
-        let connection = self.connections.find(key)?;
-        if connection.session.is_none() {
-            let session: Arc<str> = format!("anonymous {}", uuid::Uuid::new_v4()).into();
-            self.broker.presence().attach(&session);
-            connection.session = Some(session);
-        }
-        connection.session.clone()
-    }
-
-    /// The same, for a record that is written now.
-    pub(super) fn owner(&mut self, key: ConnectionKey) -> Option<Arc<str>> {
-        if let Some(connection) = self.connections.find(key) {
-            connection.owns = true;
-        }
-        self.session(key)
-    }
-
-    /// Somebody shows a token.
-    pub(super) fn authenticate(&mut self, key: ConnectionKey, token: &str) -> Result<(), Denied> {
-        let identity = self.broker.0.parts.authenticator.authenticate(token)?;
-        if let Some(connection) = self.connections.find(key) {
-            connection.identity = identity;
-        }
-        Ok(())
-    }
-
-    /// A client says who it is, so that it is known again when it comes back.
-    ///
-    /// # Errors
-    /// `invalid_data` where the name is not one, or another than before.
-    pub fn name_client(&mut self, key: ConnectionKey, client: &str) -> Result<(), ErrorObject> {
-        let invalid = |message: &str| Err(ErrorObject::new(ErrorCode::InvalidData, message));
-        if !(1..=MAX_CLIENT_BYTES).contains(&client.len()) || !client.bytes().all(|b| b.is_ascii_graphic()) {
-            return invalid("a client's name is 1 to 128 printable ASCII characters, best a random UUID");
-        }
-        let Some(connection) = self.connections.find(key) else { return Ok(()) };
-        match &connection.client {
-            Some(known) if **known == *client => return Ok(()),
-            Some(_) => return invalid("this connection has named another client; connect anew for this one"),
-            None if connection.owns => {
-                return invalid("this connection has written ephemeral records already; name the client before that");
-            }
-            None => {}
-        }
-        if let Some(anonymous) = connection.session.take() {
-            self.broker.detach(&anonymous, false);
-        }
-        // A space is in no client's name, so that no two pairs look alike.
-        let session: Arc<str> = match &connection.identity.principal {
-            Some(principal) => format!("client {client} {principal}").into(),
-            None => format!("client {client}").into(),
-        };
-        connection.client = Some(client.into());
-        connection.session = Some(session.clone());
-        self.broker.presence().attach(&session);
-        Ok(())
-    }
-
-    // ---- answers ----
-
-    pub(super) fn fail(&mut self, key: ConnectionKey, id: Option<&str>, event: &str, error: &ErrorObject) {
-        let Some(id) = id else { return self.session_error(key, Some(event), error) };
-        self.json.clear();
-        message::append_failed_reply(id, event, error, &mut self.json);
-        self.append_json(key);
-    }
-
-    /// Send what was written to `self.json`.
-    fn append_json(&mut self, key: ConnectionKey) {
-        self.be_individual(key);
-        let Some(connection) = self.connections.find(key).filter(|connection| !connection.closing) else { return };
-        connection.framing.append(&self.json, connection.outbox.own());
-        self.connections.mark_dirty(key.index);
-    }
-
-    /// A push that only this connection gets.
-    pub(super) fn push_own(&mut self, key: ConnectionKey, write: impl FnOnce(&mut String)) {
-        self.json.clear();
-        write(&mut self.json);
-        self.append_json(key);
-    }
-
-    /// A reply, behind everything of its models that was staged so far.
-    pub(super) fn reply<'m>(
-        &mut self,
-        key: ConnectionKey,
-        models: impl IntoIterator<Item = &'m Arc<Model>>,
-        write: impl FnOnce(&mut String),
-    ) {
-        self.be_individual(key);
-        for model in models {
-            self.emit_staged(key, model.index);
-        }
-        self.json.clear();
-        write(&mut self.json);
-        self.append_json(key);
-    }
-
-    fn outcome(&mut self, to: &ReplyTo, outcome: Result<Committed, Failure>) {
-        let Some(connection) = self.connections.find(to.connection) else { return };
-        connection.in_flight -= 1;
-        let then = if connection.in_flight == 0 { connection.then.take() } else { None };
-        self.wake(to.connection);
-        match outcome {
-            Ok(committed) => methods::reply_to_write(self, to, &committed),
-            Err(failure) => {
-                let error = methods::refusal(&failure, to);
-                self.fail(to.connection, to.id.as_deref(), to.event(), &error);
-            }
-        }
-        if let Some(then) = then {
-            (then.0)(self);
-        }
-    }
-
-    /// Let a connection go on that was told to wait.
-    pub(super) fn wake(&mut self, key: ConnectionKey) {
-        if let Some(connection) = self.connections.find(key)
-            && std::mem::take(&mut connection.waits)
-        {
-            connection.sink.resume();
-        }
     }
 }

@@ -5,6 +5,7 @@
 
 mod caller;
 mod chunk;
+mod commit;
 mod error;
 mod framing;
 mod handler;
@@ -35,24 +36,22 @@ pub use rules::ModelRules;
 
 use crate::{
     auth::{Authenticator, Policy},
-    bus::{Bus, Origin, Publication},
-    store::{Answer, Commit, Committed, Done, Few, Millis, Operation, Outcome, Store, StoreError},
+    bus::{Bus, Origin},
+    store::{Commit, Done, Few, Millis, Operation, Store, StoreError},
 };
-use backsync_protocol::{Epoch, ErrorObject, ModelName, Revision};
-use chunk::Stretch;
-use inbox::{Failure, Inbox, Item};
-use model::{Model, Offered, Settled};
+use backsync_protocol::{ErrorObject, ModelName};
+use inbox::Inbox;
+use model::Model;
 use presence::Presence;
 use smallvec::smallvec;
 use std::{
     collections::HashMap,
     fmt,
     future::Future,
-    num::NonZeroU64,
     sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, Weak},
 };
 use tokio::sync::{Notify, oneshot};
-use turns::{Completion, Turns, Write};
+use turns::{Completion, Write};
 
 /// What a stranger may make grow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -229,199 +228,7 @@ impl Broker {
         self.0.models.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
     }
 
-    /// Have a write done, with whatever else waits for its models. A store that answers at once is done when this
-    /// returns; `here` is the worker that calls, if it is one.
-    fn submit(&self, write: Write, here: Option<usize>) {
-        let turns = write.models[0].turns.clone();
-        let Some(write) = turns.begin(write) else { return };
-        let mut writes: Few<Write> = smallvec![write];
-        while !writes.is_empty() {
-            for model in writes.iter().flat_map(|write| &write.models).filter(|model| !model.is_placed()) {
-                if let Answer::Ready(Some(Ok(position))) = self.store().position(&model.name) {
-                    model.place(position);
-                }
-            }
-            if writes.iter().flat_map(|write| &write.models).any(|model| !model.is_placed()) {
-                tokio::spawn(self.clone().commit_rest(turns, Work::Place(writes)));
-                return;
-            }
-            let (commits, followers) = split(writes);
-            match self.store().commit(commits) {
-                Answer::Ready(outcome) => {
-                    self.finish(outcome.expect("an answer is taken once"), followers, here);
-                }
-                answer @ Answer::Later(_) => {
-                    tokio::spawn(self.clone().commit_rest(turns, Work::Answer(answer, followers)));
-                    return;
-                }
-            }
-            writes = turns.next();
-        }
-    }
-
-    /// The same, for a store that takes its time.
-    async fn commit_rest(self, turns: Arc<Turns>, mut work: Work) {
-        loop {
-            let (outcome, followers) = match work {
-                Work::Place(writes) => {
-                    let placed = self.place_all(&writes).await;
-                    let (commits, followers) = split(writes);
-                    let outcome = match placed {
-                        Ok(()) => self.store().commit(commits).await,
-                        Err(cause) => Err(cause),
-                    };
-                    (outcome, followers)
-                }
-                Work::Answer(answer, followers) => (answer.await, followers),
-            };
-            self.finish(outcome, followers, None);
-            let writes = turns.next();
-            if writes.is_empty() {
-                return;
-            }
-            work = Work::Place(writes);
-        }
-    }
-
-    async fn place_all(&self, writes: &[Write]) -> Result<(), StoreError> {
-        for model in writes.iter().flat_map(|write| &write.models) {
-            self.place(model).await?;
-        }
-        Ok(())
-    }
-
-    /// Ask the store where a model stands, so that delivery knows where it begins.
-    async fn place(&self, model: &Model) -> Result<(), StoreError> {
-        if !model.is_placed() {
-            model.place(self.store().position(&model.name).await?);
-        }
-        Ok(())
-    }
-
-    /// Deliver what was committed, and every outcome behind it.
-    fn finish(&self, outcomes: Result<Few<Outcome>, StoreError>, followers: Few<Follower>, here: Option<usize>) {
-        match outcomes {
-            Ok(outcomes) => {
-                for (outcome, follower) in outcomes.into_iter().zip(followers) {
-                    match outcome {
-                        Ok(committed) => self.deliver(committed, follower, here),
-                        Err(rejected) => self.fail(Failure::Rejected(rejected), follower, here),
-                    }
-                }
-            }
-            Err(cause) => {
-                let model = &followers[0].models[0].name;
-                tracing::error!(%model, error = %cause, writes = followers.len(), "the store refused to commit");
-                let cause = Arc::new(cause);
-                for follower in followers {
-                    self.fail(Failure::Store(cause.clone()), follower, here);
-                }
-            }
-        }
-    }
-
-    fn deliver(&self, mut committed: Committed, follower: Follower, here: Option<usize>) {
-        let Follower { models, mut completion } = follower;
-        let caller = match &mut completion {
-            Completion::Reply(to) => to.caller.take(),
-            Completion::Signal(_) => None,
-        };
-        let told = caller.map(|caller| (caller, handler::to_tell(&committed, &models)));
-        let mut stretches: Few<Option<Stretch>> = Few::new();
-        for (done, model) in committed.parts.iter_mut().zip(&models) {
-            if let Some(publication) = self.publication(model, done) {
-                self.0.parts.bus.publish(self.origin(), &publication);
-            }
-            // Only the server's own code wants to have the changes as well.
-            let changes = match completion {
-                Completion::Reply(_) => std::mem::take(&mut done.changes),
-                Completion::Signal(_) => done.changes.clone(),
-            };
-            let source = || model.source(done.position.epoch);
-            stretches.push((!changes.is_empty()).then(|| Stretch::encode(source, changes, model.framings())));
-        }
-        let last = models.len() - 1;
-        let at = |part: usize| (committed.parts[part].position.epoch, committed.parts[part].position.revision);
-        let behind = (0..last).map(|part| (models[part].clone(), at(part).1)).collect();
-        for part in 0..last {
-            self.offer(&models[part], here, at(part).0, stretches[part].take(), None);
-        }
-        let ((epoch, revision), stretch) = (at(last), stretches[last].take());
-        match completion {
-            Completion::Reply(to) => {
-                let settled = Settled { to, outcome: Ok(committed), behind };
-                self.offer(&models[last], here, epoch, stretch, Some((revision, settled)));
-            }
-            Completion::Signal(sender) => {
-                self.offer(&models[last], here, epoch, stretch, None);
-                // Whoever asked may have gone.
-                let _ = sender.send(Ok(committed));
-            }
-        }
-        if let Some((caller, told)) = told {
-            handler::tell(&caller, &told);
-        }
-    }
-
-    fn offer(
-        &self,
-        model: &Arc<Model>,
-        here: Option<usize>,
-        epoch: Epoch,
-        stretch: Option<Stretch>,
-        settled: Option<(Revision, Settled)>,
-    ) {
-        if model.deliver(&self.0.inboxes, here, epoch, stretch, settled) == Offered::CatchUp {
-            relay::spawn_catch_up(self.clone(), model.clone());
-        }
-    }
-
-    fn fail(&self, failure: Failure, follower: Follower, here: Option<usize>) {
-        let Follower { models, completion } = follower;
-        match completion {
-            Completion::Reply(to) if models[models.len() - 1].is_placed() => {
-                // Behind whatever of this model waits before it, so that replies keep their order.
-                let settled = Settled { to, outcome: Err(failure), behind: Few::new() };
-                let nowhere = Epoch(NonZeroU64::MAX);
-                self.offer(&models[models.len() - 1], here, nowhere, None, Some((Revision(0), settled)));
-            }
-            Completion::Reply(to) => {
-                let worker = to.worker;
-                self.0.inboxes[worker].push(Item::Outcome(to, Err(failure)), here != Some(worker));
-            }
-            // Whoever asked may have gone.
-            Completion::Signal(sender) => drop(sender.send(Err(failure))),
-        }
-    }
-
-    fn publication(&self, model: &Model, done: &Done) -> Option<Publication> {
-        if done.changes.is_empty() || !self.0.parts.bus.has_others(self.origin()) {
-            return None;
-        }
-        let changes = done.changes.as_slice().into();
-        Some(Publication { model: model.name.clone(), epoch: done.position.epoch, changes })
-    }
-
     fn origin(&self) -> Origin {
         *self.0.origin.get().expect("a broker is attached when it is made")
     }
-}
-
-/// Who is waiting for a commit, and for which models.
-struct Follower {
-    models: Few<Arc<Model>>,
-    completion: Completion,
-}
-
-fn split(writes: Few<Write>) -> (Few<Commit>, Few<Follower>) {
-    let apart = |Write { commit, models, completion }| (commit, Follower { models, completion });
-    writes.into_iter().map(apart).unzip()
-}
-
-/// A step of committing.
-enum Work {
-    /// To be asked of the store, where the models may not be placed yet.
-    Place(Few<Write>),
-    /// Asked already.
-    Answer(Answer<Few<Outcome>>, Few<Follower>),
 }
