@@ -30,6 +30,7 @@ pub use caller::{Caller, ConnectionId};
 pub use framing::Framing;
 pub use handler::{Handler, Step};
 pub use hub::{ConnectionKey, Hub, Progress, Sink};
+#[cfg(feature = "server")]
 pub(crate) use outbox::{Outbox, Written};
 pub use own::{Answering, record_of};
 pub use rules::ModelRules;

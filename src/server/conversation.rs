@@ -15,8 +15,8 @@ use std::{cell::Cell, collections::VecDeque, rc::Rc, time::Duration};
 /// How long the other side has to take the end in.
 pub(super) const LINGER: Duration = Duration::from_secs(2);
 
-/// The server's part in a connection. It has a place among the connections that may be open until it is dropped; whoever has it
-/// calls [`Self::leave`] at the end.
+/// The server's part in a connection. It has a place among the connections that may be open until its end, when whoever has it
+/// calls [`Self::leave`].
 pub(super) struct Conversation {
     party: Box<dyn Party>,
     receiver: Box<dyn Receiver>,
@@ -25,7 +25,7 @@ pub(super) struct Conversation {
     /// While there are any, nothing is to be read.
     paused: Rc<Cell<bool>>,
     ending: bool,
-    _place: Place,
+    place: Option<Place>,
 }
 
 impl Conversation {
@@ -44,7 +44,7 @@ impl Conversation {
         let mut first = head.to_vec();
         first.extend(receiver.greeting());
         let party = host.open(door.framing, &first, client, sink);
-        Self { party, receiver, backlog: VecDeque::new(), paused, ending: false, _place: place }
+        Self { party, receiver, backlog: VecDeque::new(), paused, ending: false, place: Some(place) }
     }
 
     /// Something came. [`Self::flush`] follows when there is no more.
@@ -120,9 +120,10 @@ impl Conversation {
         self.paused.set(false);
     }
 
-    /// It is over.
+    /// It is over, and its place is free.
     pub(super) fn leave(&mut self) {
         self.party.leave();
+        self.place = None;
     }
 }
 

@@ -1,7 +1,7 @@
 //! Who a connection talks with: the broker's hub, or a message service of somebody's own. Whatever carries the bytes knows
 //! only this.
 
-use super::worker::Worker;
+use super::{upgrade::Refusal, worker::Worker};
 use crate::broker::{ConnectionKey, Framing, Hub, Progress, Sink};
 use backsync_protocol::{CloseCode, ErrorCode, ErrorObject};
 use std::{
@@ -19,8 +19,11 @@ pub(super) trait Host {
     /// next [`Party::flush`]. `client` is who it says it is.
     fn open(&self, framing: Framing, first: &[u8], client: Option<&str>, sink: Rc<dyn Sink>) -> Box<dyn Party>;
 
-    /// A place among the connections that may be open, if one is left.
-    fn place(&self) -> Option<Place>;
+    /// A place among the connections that may be open.
+    ///
+    /// # Errors
+    /// Where none is left, or nobody may come any more.
+    fn place(&self) -> Result<Place, Refusal>;
 }
 
 /// The other end of one connection.
@@ -56,9 +59,13 @@ pub(super) struct Place(Arc<AtomicUsize>);
 
 impl Place {
     /// Take one of `limit`.
-    pub(super) fn take(open: &Arc<AtomicUsize>, limit: usize) -> Option<Self> {
+    ///
+    /// # Errors
+    /// Where none is left.
+    pub(super) fn take(open: &Arc<AtomicUsize>, limit: usize) -> Result<Self, Refusal> {
         let more = |open| (open < limit).then_some(open + 1);
-        open.fetch_update(Ordering::AcqRel, Ordering::Acquire, more).ok().map(|_| Self(open.clone()))
+        let taken = open.fetch_update(Ordering::AcqRel, Ordering::Acquire, more);
+        taken.map(|_| Self(open.clone())).map_err(|_| Refusal::full())
     }
 }
 
@@ -82,7 +89,10 @@ impl Host for Worker {
         Box::new(Member { hub: self.hub.clone(), key })
     }
 
-    fn place(&self) -> Option<Place> {
+    fn place(&self) -> Result<Place, Refusal> {
+        if *self.doors.stopping.borrow() {
+            return Err(Refusal::ending());
+        }
         Place::take(&self.doors.open, self.doors.options.connections)
     }
 }

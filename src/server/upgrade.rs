@@ -146,6 +146,6 @@ pub(super) fn judge(
             "pages of this origin may not connect; list it in server.allowed_origins\n",
         ));
     }
-    let place = host.place().ok_or(Refusal::full())?;
+    let place = host.place()?;
     Ok((door, place))
 }

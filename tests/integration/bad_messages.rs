@@ -156,6 +156,9 @@ fn an_array_of_nonsense_is_answered_piece_by_piece() {
 #[test]
 fn binary_frames_are_told_and_go_by() {
     survives(Setup::memory(), |client| {
+        if !client.has_frames() {
+            return;
+        }
         for bytes in [&b""[..], b"{\"id\":1,\"event\":\"Kept:delete\",\"data\":{\"id\":\"x\"}}", &[0xff; 70_000]] {
             client.send_binary(bytes);
             let answer = client.receive();

@@ -1,6 +1,9 @@
-//! A client that speaks messages through any WebSocket door. It knows the framings and nothing of the protocol.
+//! A client that speaks messages through any door. It knows the framings and nothing of the protocol.
 
-use crate::server::{HUNG, Server};
+use crate::{
+    fallback::Fallback,
+    server::{HUNG, Server},
+};
 use serde_json::{Value, json};
 use std::{
     collections::VecDeque,
@@ -19,10 +22,17 @@ pub(crate) enum Door {
     Values,
     /// SockJS under `/sockjs`: messages go out as strings.
     Strings,
+    /// SockJS over HTTP, under `/backsync`: many frames in a response.
+    Streaming,
+    /// SockJS over HTTP, under `/sockjs`: a response for each frame.
+    Polling,
 }
 
 impl Door {
-    pub(crate) const ALL: [Self; 4] = [Self::Plain, Self::Raw, Self::Values, Self::Strings];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Plain, Self::Raw, Self::Values, Self::Strings, Self::Streaming, Self::Polling];
+
+    pub(crate) const WEBSOCKETS: [Self; 4] = [Self::Plain, Self::Raw, Self::Values, Self::Strings];
 
     pub(crate) fn path(self) -> &'static str {
         match self {
@@ -30,11 +40,18 @@ impl Door {
             Self::Raw => "/backsync/websocket",
             Self::Values => "/backsync/000/tests/websocket",
             Self::Strings => "/sockjs/000/tests/websocket",
+            Self::Streaming => "/backsync/000",
+            Self::Polling => "/sockjs/000",
         }
     }
 
+    /// Whether there are frames at all, and not only messages.
+    pub(crate) fn has_frames(self) -> bool {
+        !matches!(self, Self::Streaming | Self::Polling)
+    }
+
     pub(crate) fn is_sockjs(self) -> bool {
-        matches!(self, Self::Values | Self::Strings)
+        matches!(self, Self::Values | Self::Strings | Self::Streaming | Self::Polling)
     }
 }
 
@@ -53,10 +70,15 @@ pub(crate) enum Seen {
 
 pub(crate) struct Client {
     door: Door,
-    socket: WebSocket<TcpStream>,
+    carrier: Carrier,
     /// Taken out of a frame, and not yet looked at.
     queue: VecDeque<Seen>,
     next_id: u64,
+}
+
+enum Carrier {
+    Socket(Box<WebSocket<TcpStream>>),
+    Http(Box<Fallback>),
 }
 
 impl Client {
@@ -77,7 +99,7 @@ impl Client {
     /// Through a door that is mounted below a path.
     pub(crate) fn below(prefix: &str, door: Door, address: SocketAddr) -> Self {
         let path = format!("{prefix}{}", door.path());
-        Self::at(door, address, &path).unwrap_or_else(|cause| panic!("no connection at {path}: {cause}"))
+        Self::at(door, address, &path, "").unwrap_or_else(|cause| panic!("no connection at {path}: {cause}"))
     }
 
     pub(crate) fn try_through(door: Door, address: SocketAddr) -> Result<Self, String> {
@@ -85,21 +107,34 @@ impl Client {
     }
 
     fn open(door: Door, address: SocketAddr, query: &str) -> Result<Self, String> {
-        Self::at(door, address, &format!("{}{query}", door.path()))
+        Self::at(door, address, door.path(), query)
     }
 
-    fn at(door: Door, address: SocketAddr, path: &str) -> Result<Self, String> {
+    fn at(door: Door, address: SocketAddr, path: &str, query: &str) -> Result<Self, String> {
+        let carrier = match door {
+            Door::Streaming => Carrier::Http(Fallback::open(address, path, "xhr_streaming", query)?.into()),
+            Door::Polling => Carrier::Http(Fallback::open(address, path, "xhr", query)?.into()),
+            _ => Carrier::Socket(Self::socket(door, address, path, query)?.into()),
+        };
+        Ok(Self { door, carrier, queue: VecDeque::new(), next_id: 1 })
+    }
+
+    fn socket(door: Door, address: SocketAddr, path: &str, query: &str) -> Result<WebSocket<TcpStream>, String> {
         let stream = TcpStream::connect(address).map_err(|cause| cause.to_string())?;
         stream.set_nodelay(true).unwrap();
         stream.set_read_timeout(Some(HUNG)).unwrap();
         stream.set_write_timeout(Some(HUNG)).unwrap();
-        let url = format!("ws://{address}{path}");
-        let (socket, _) = tungstenite::client(url, stream).map_err(|cause| cause.to_string())?;
-        let mut client = Self { door, socket, queue: VecDeque::new(), next_id: 1 };
+        let url = format!("ws://{address}{path}{query}");
+        let (mut socket, _) = tungstenite::client(url, stream).map_err(|cause| cause.to_string())?;
         if door.is_sockjs() {
-            assert_eq!(client.socket.read().unwrap(), Message::text("o"), "a SockJS session begins with its greeting");
+            assert_eq!(socket.read().unwrap(), Message::text("o"), "a SockJS session begins with its greeting");
         }
-        Ok(client)
+        Ok(socket)
+    }
+
+    /// Whether there are frames at all, and not only messages.
+    pub(crate) fn has_frames(&self) -> bool {
+        self.door.has_frames()
     }
 
     pub(crate) fn send(&mut self, message: &Value) {
@@ -127,15 +162,23 @@ impl Client {
     }
 
     pub(crate) fn send_binary(&mut self, bytes: &[u8]) {
-        self.socket.send(Message::binary(bytes.to_vec())).unwrap();
+        match &mut self.carrier {
+            Carrier::Socket(socket) => socket.send(Message::binary(bytes.to_vec())).unwrap(),
+            Carrier::Http(_) => panic!("there is nothing binary over HTTP"),
+        }
     }
 
     fn send_frame(&mut self, text: String) {
         self.try_send_frame(text).unwrap_or_else(|cause| panic!("cannot send: {cause}"));
     }
 
-    fn try_send_frame(&mut self, text: String) -> tungstenite::Result<()> {
-        self.socket.send(Message::text(text))
+    fn try_send_frame(&mut self, text: String) -> Result<(), String> {
+        match &mut self.carrier {
+            Carrier::Socket(socket) => socket.send(Message::text(text)).map_err(|cause| cause.to_string()),
+            Carrier::Http(session) => {
+                session.send(&text).then_some(()).ok_or_else(|| "the server did not take it".to_owned())
+            }
+        }
     }
 
     /// Send, where the server may have gone. Whether it took it is not known.
@@ -149,7 +192,17 @@ impl Client {
             if let Some(seen) = self.queue.pop_front() {
                 return seen;
             }
-            match self.socket.read() {
+            let socket = match &mut self.carrier {
+                Carrier::Socket(socket) => socket,
+                Carrier::Http(session) => match session.frame() {
+                    Some(frame) => {
+                        self.unwrap(&frame);
+                        continue;
+                    }
+                    None => return Seen::Lost,
+                },
+            };
+            match socket.read() {
                 Ok(Message::Text(text)) => self.unwrap(text.as_str()),
                 Ok(Message::Close(Some(frame))) => {
                     return Seen::Closed { code: number(frame.code), reason: frame.reason.to_string() };
@@ -175,7 +228,7 @@ impl Client {
             b'a' => {
                 for message in parse(&text[1..]).as_array().unwrap() {
                     let message = match self.door {
-                        Door::Strings => parse(message.as_str().expect("this door sends strings")),
+                        Door::Strings | Door::Polling => parse(message.as_str().expect("this door sends strings")),
                         _ => message.clone(),
                     };
                     assert!(message.is_object(), "a message is an object: {text}");

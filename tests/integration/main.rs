@@ -9,8 +9,11 @@
 /// Starts the program, kills it, starts it again on the same port and data, stops it in order.
 mod server;
 
-/// A client for each WebSocket door that speaks messages, whatever the framing.
+/// A client for each door that speaks messages, whatever the framing.
 mod client;
+
+/// SockJS over HTTP, for that client.
+mod fallback;
 
 /// A socket that says exactly the bytes it is told to, also those that no client library would.
 mod wire;

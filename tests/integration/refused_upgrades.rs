@@ -34,7 +34,7 @@ fn on_an_unknown_path_it_is_404_and_says_where_there_is_one() {
         assert_eq!(answer.status, 404, "{path}");
         assert!(answer.body.contains("/ws"), "{answer:?}");
     }
-    for door in Door::ALL {
+    for door in Door::WEBSOCKETS {
         assert_eq!(answer(&server, &handshake(door.path())).status, 101, "{door:?}");
     }
 }
@@ -63,7 +63,7 @@ fn a_bad_handshake_is_400_and_another_version_426() {
 #[test]
 fn a_door_without_an_upgrade_is_400_and_says_what_it_wants() {
     let server = Server::memory();
-    for door in Door::ALL {
+    for door in Door::WEBSOCKETS {
         let plain = [format!("GET {} HTTP/1.1", door.path()), "Host: localhost".to_owned()];
         let mut other = handshake(door.path());
         other[3] = "Upgrade: h2c".to_owned();
@@ -79,7 +79,7 @@ fn a_door_without_an_upgrade_is_400_and_says_what_it_wants() {
 fn a_foreign_origin_is_403_on_every_door() {
     let server = Server::start(Setup::memory().set("server.allowed_origins", "https://app.example.com"));
     let port = server.address().port();
-    for door in Door::ALL {
+    for door in Door::WEBSOCKETS {
         for (origin, host, status) in [
             ("https://evil.example", "localhost", 403),
             ("null", "localhost", 403),

@@ -56,17 +56,12 @@ thread_local! {
 
 impl Mount {
     /// This thread's worker.
+    ///
+    /// # Errors
+    /// Where there are as many as there may be.
     fn worker(&self) -> Result<Rc<Worker>, Refusal> {
-        if *self.doors.stopping.borrow() {
-            return Err(Refusal::ending());
-        }
-        self.any_worker().ok_or(Refusal::full())
-    }
-
-    /// None where there are as many as there may be.
-    fn any_worker(&self) -> Option<Rc<Worker>> {
         if let Some(worker) = self.worker.get() {
-            return Some(worker.clone());
+            return Ok(worker.clone());
         }
         let worker = WORKERS.with_borrow_mut(|workers| {
             workers.retain(|worker| worker.strong_count() > 0);
@@ -81,8 +76,9 @@ impl Mount {
                 workers.push(Rc::downgrade(&worker));
                 Some(worker)
             })
-        })?;
-        Some(self.worker.get_or_init(|| worker).clone())
+        });
+        let worker = worker.ok_or(Refusal::full())?;
+        Ok(self.worker.get_or_init(|| worker).clone())
     }
 }
 

@@ -61,6 +61,10 @@ impl Handler<Event> for Fallback {
                 if interrupted {
                     self.end();
                 }
+                if !self.session.is_open() {
+                    // Its last words were received, or will never be.
+                    self.conversation.leave();
+                }
                 self.expire_later(context);
             }
             Event::Heard(messages, done) => self.hear(&messages, done),
@@ -110,7 +114,6 @@ impl Fallback {
     /// The conversation is over. The session stays for a while, to say so.
     fn end(&mut self) {
         self.conversation.end();
-        self.conversation.leave();
         self.waiting.clear();
     }
 

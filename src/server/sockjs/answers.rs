@@ -34,17 +34,13 @@ pub(super) fn not_allowed(allowed: &str) -> HttpResponse {
 }
 
 /// The answer to a browser that asks whether it may, for a target that has `method`.
-pub(super) fn preflight(request: &HttpRequest, method: &str) -> HttpResponse {
+pub(super) fn preflight(method: &str) -> HttpResponse {
     let mut answer = HttpResponse::NoContent();
     answer
         .insert_header((header::CACHE_CONTROL, ALWAYS))
         .insert_header((header::EXPIRES, header::HttpDate::from(in_a_year())))
         .insert_header((header::ACCESS_CONTROL_MAX_AGE, YEAR))
         .insert_header((header::ACCESS_CONTROL_ALLOW_METHODS, format!("OPTIONS, {method}")));
-    let asked = request.headers().get(header::ACCESS_CONTROL_REQUEST_HEADERS);
-    if let Some(asked) = asked.filter(|asked| !asked.is_empty()) {
-        answer.insert_header((header::ACCESS_CONTROL_ALLOW_HEADERS, asked.clone()));
-    }
     answer.finish()
 }
 

@@ -147,7 +147,7 @@ async fn answer(
         Target::Greeting | Target::Iframe | Target::Client { .. } | Target::Info => {
             return match *request.method() {
                 Method::GET => pages::page(endpoint, target, request).await,
-                Method::OPTIONS if target == Target::Info => answers::preflight(request, "GET"),
+                Method::OPTIONS if target == Target::Info => answers::preflight("GET"),
                 _ if target == Target::Info => answers::not_allowed("OPTIONS, GET"),
                 _ => answers::not_allowed("GET"),
             };
@@ -162,7 +162,7 @@ async fn answer(
     };
     let Target::Session { session, .. } = target else { unreachable!("only sessions receive and send") };
     if request.method() == Method::OPTIONS {
-        let mut response = answers::preflight(request, method);
+        let mut response = answers::preflight(method);
         answers::keep_cookie(endpoint, request, &mut response);
         return response;
     }

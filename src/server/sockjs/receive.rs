@@ -75,7 +75,7 @@ fn callback(receiving: &Receiving, request: &HttpRequest) -> Result<String, &'st
 /// Open a session, which lives on this thread.
 fn open(entrance: &Entrance, name: &str, client: Option<&str>) -> Result<Arc<Session>, Refusal> {
     let host = (entrance.host)()?;
-    let place = host.place().ok_or(Refusal::full())?;
+    let place = host.place()?;
     let mut opened = None;
     Fallback::create(|context| {
         use actix::AsyncContext;

@@ -7,6 +7,7 @@ use crate::{
         origin::Origins,
         party::{Host, Party, Place},
         transports::Door,
+        upgrade::Refusal,
     },
     sockjs::Prefix,
     websocket::{Opcode, append_frame},
@@ -152,7 +153,7 @@ impl Host for Own {
         Box::new(Client { peer, talk })
     }
 
-    fn place(&self) -> Option<Place> {
+    fn place(&self) -> Result<Place, Refusal> {
         Place::take(&self.service.open, self.service.connections)
     }
 }

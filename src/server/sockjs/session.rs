@@ -154,6 +154,11 @@ impl Session {
         }
     }
 
+    /// Whether a receiver has not seen its end.
+    pub(super) fn is_open(&self) -> bool {
+        self.lock().life.is_open()
+    }
+
     /// For how long it still waits for a receiver; `None` while there is one.
     pub(super) fn waits_for(&self, delay: Duration) -> Option<Duration> {
         self.lock().life.waits_for(delay, Instant::now())

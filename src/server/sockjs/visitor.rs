@@ -9,6 +9,8 @@ use actix_web::{
 /// Who asks.
 pub(super) struct Visitor {
     origin: Option<HeaderValue>,
+    /// Headers that the page wants to send.
+    asks_for: Option<HeaderValue>,
     is_welcome: bool,
 }
 
@@ -32,7 +34,9 @@ impl Visitor {
                 }
             },
         };
-        Self { origin, is_welcome }
+        let asks_for = request.headers().get(header::ACCESS_CONTROL_REQUEST_HEADERS);
+        let asks_for = asks_for.filter(|asked| !asked.is_empty()).cloned();
+        Self { origin, asks_for, is_welcome }
     }
 
     /// Whether it may use this server.
@@ -52,7 +56,10 @@ impl Visitor {
                 headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
                 headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
             }
-            Some(_) => {}
+            Some(_) => return,
+        }
+        if let Some(asked) = &self.asks_for {
+            headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, asked.clone());
         }
     }
 }

@@ -28,7 +28,7 @@ fn page(callback: &str) -> Bytes {
     var c = parent.{callback};
     c.start();
     function p(d) {{c.message(d);}};
-    window.onload = c.stop;
+    window.onload = function() {{c.stop();}};
   </script>"#
     );
     format!("{page:PAGE_BYTES$}\r\n\r\n").into()
