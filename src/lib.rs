@@ -44,6 +44,9 @@ pub mod sockjs;
 pub mod store;
 pub mod websocket;
 
+#[cfg(test)]
+mod random;
+
 #[cfg(feature = "server")]
 pub mod app;
 #[cfg(feature = "server")]

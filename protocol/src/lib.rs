@@ -16,6 +16,8 @@ pub mod name;
 mod over;
 pub mod position;
 pub mod query;
+#[cfg(test)]
+mod random;
 pub mod record;
 mod scan;
 mod walk;

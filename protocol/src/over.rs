@@ -87,7 +87,7 @@ fn end_in(text: &str, part: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{name::RecordId, position::Revision};
+    use crate::{name::RecordId, position::Revision, random::Random};
 
     fn input(text: &str) -> RecordInput {
         RecordInput::parse(serde_json::from_str(text).unwrap(), || RecordId::parse("made").unwrap()).unwrap()
@@ -122,13 +122,8 @@ mod tests {
     fn a_change_of_one_value_is_seen_as_the_thorough_look_sees_it() {
         let pieces =
             ["1", "12", "\"a\"", "\"a,\\\"b\\\":1\"", "{\"b\":1}", "[1,2]", "[1]", "null", "1,\"b\":1", "\"\\u0061\""];
-        let mut random = 0x2545_f491_4f6c_dd1d_u64;
-        let mut below = |bound: usize| {
-            random ^= random << 13;
-            random ^= random >> 7;
-            random ^= random << 17;
-            usize::try_from(random % bound as u64).unwrap()
-        };
+        let mut random = Random::new(0);
+        let mut below = |bound: usize| random.below(bound);
         let (mut quick, mut changed) = (0, 0);
         for _ in 0..50_000 {
             let names: Vec<&str> = ["a", "b", "c", "ab"].into_iter().filter(|_| below(4) > 0).collect();

@@ -23,6 +23,8 @@ mod rules;
 mod sequencer;
 mod sweep;
 #[cfg(test)]
+mod test_support;
+#[cfg(test)]
 mod tests;
 mod turns;
 

@@ -99,6 +99,7 @@ impl<R: Run> Sequencer<R> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::random::Random;
     use std::num::NonZeroU64;
 
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -155,22 +156,15 @@ mod tests {
     #[test]
     fn any_order_with_losses_and_repeats_comes_out_once_and_in_order() {
         for seed in 0..2000_u64 {
-            let mut random = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-            let mut next = move |below: u64| {
-                random ^= random << 13;
-                random ^= random >> 7;
-                random ^= random << 17;
-                random % below
-            };
+            let mut random = Random::seeded(seed);
             let mut log = Vec::new();
             while log.len() < 20 {
                 let first = log.last().map_or(1, |R(_, last)| last + 1);
-                log.push(R(first, first + next(3)));
+                log.push(R(first, first + random.below(3)));
             }
             let (mut s, mut out) = (sequencer(), Vec::new());
             for _ in 0..60 {
-                let at = next(20);
-                out.extend(accept(&mut s, log[usize::try_from(at).unwrap()]).into_iter().flatten());
+                out.extend(accept(&mut s, log[random.index(20)]).into_iter().flatten());
             }
             // What was lost comes from the log.
             for run in &log {

@@ -7,7 +7,9 @@ use std::{
 };
 
 /// Each module of the package, and the modules of this project that it may name beside itself and the protocol.
-const TABLE: [(&str, &[&str]); 12] = [
+const TABLE: [(&str, &[&str]); 13] = [
+    // For tests.
+    ("random", &[]),
     ("auth", &[]),
     ("sockjs", &[]),
     ("websocket", &[]),

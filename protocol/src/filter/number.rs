@@ -162,7 +162,7 @@ fn without_trailing_zeros(digits: &[u8]) -> &[u8] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::filter::tests::Random;
+    use crate::random::Random;
 
     fn spelled(text: &str) -> Option<String> {
         let mut out = String::new();

@@ -43,10 +43,10 @@ fn while_a_handler_thinks_only_its_connection_waits() {
             other.send(json!({"id": 1, "event": "N:upsert", "data": {"id": "c"}}));
             assert_eq!(other.only().await["data"]["id"], "c");
             assert_eq!(peer.seen().await, Vec::<Value>::new());
-            assert!(!peer.wire.resumed.get());
+            assert!(!peer.wire.is_resumed.get());
             go.notify_one();
             assert_eq!(peer.only().await["id"], 1);
-            assert!(peer.wire.resumed.take());
+            assert!(peer.wire.is_resumed.take());
             peer.send(next);
             assert_eq!(peer.only().await["id"], 2);
             peer.send(json!({"id": 3, "event": "M:read"}));

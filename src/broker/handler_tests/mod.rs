@@ -4,20 +4,18 @@ mod faults;
 mod reads;
 mod writes;
 
-use super::{Broker, Caller, ConnectionKey, Framing, Handler, Hub, Limits, ModelRules, Parts, Progress, Sink, Step};
-use crate::{
-    auth::{AllowAll, NoTokens},
-    bus::Local,
-    store::{Answer, Change, Commit, Few, Memory, Outcome, Owned, Read, Snapshot, Store, StoreError},
+use super::{
+    Broker, Caller, ConnectionKey, Framing, Handler, Hub, ModelRules, Parts, Progress, Step,
+    test_support::{Wire, parts},
 };
+use crate::store::{Answer, Change, Commit, Few, Memory, Outcome, Owned, Read, Snapshot, Store, StoreError};
 use backsync_protocol::{
     ConflictPolicy, ErrorCode, Filter, ModelName, Position, Query, Record, RecordId, RecordInput, Revision,
 };
 use serde_json::{Value, json};
 use std::{
-    cell::{Cell, RefCell},
+    cell::RefCell,
     collections::HashMap,
-    io::{self, IoSlice},
     rc::Rc,
     sync::{Arc, Mutex},
 };
@@ -60,24 +58,6 @@ impl Store for Unhurried {
     }
 }
 
-#[derive(Default)]
-struct Wire {
-    bytes: RefCell<Vec<u8>>,
-    resumed: Cell<bool>,
-}
-
-impl Sink for Wire {
-    fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.bytes.borrow_mut().extend(slices.iter().flat_map(|slice| slice.iter()));
-        Ok(slices.iter().map(|slice| slice.len()).sum())
-    }
-    fn blocked(&self) {}
-    fn resume(&self) {
-        self.resumed.set(true);
-    }
-    fn ended(&self) {}
-}
-
 /// A connection as its client sees it.
 #[derive(Clone)]
 struct Peer {
@@ -103,18 +83,7 @@ impl Peer {
             yield_now().await;
         }
         self.hub.borrow_mut().flush();
-        let bytes = std::mem::take(&mut *self.wire.bytes.borrow_mut());
-        let (mut messages, mut at) = (Vec::new(), 0);
-        while at < bytes.len() {
-            assert_eq!(bytes[at], 0x81);
-            let (start, length) = match bytes[at + 1] {
-                126 => (at + 4, usize::from(u16::from_be_bytes([bytes[at + 2], bytes[at + 3]]))),
-                length => (at + 2, usize::from(length)),
-            };
-            messages.push(serde_json::from_slice(&bytes[start..start + length]).unwrap());
-            at = start + length;
-        }
-        messages
+        self.wire.take()
     }
 
     /// The only thing that has come.
@@ -151,21 +120,13 @@ impl Node {
         let rules = |policy, ephemeral| ModelRules { policy, ephemeral, group: Some("g".into()), ..Default::default() };
         let handler: Arc<dyn Handler> = Arc::new(handler);
         let broker = Broker::new(Parts {
-            store: Arc::new(store),
-            bus: Arc::new(Local::default()),
-            policy: Arc::new(AllowAll),
-            authenticator: Arc::new(NoTokens),
-            limits: Limits::default(),
             rules: HashMap::from([
                 (name("M"), rules(ConflictPolicy::ServerWins, false)),
                 (name("N"), rules(ConflictPolicy::ClientWins, false)),
                 (name("Here"), rules(ConflictPolicy::ClientWins, true)),
             ]),
             handlers: HashMap::from([(name("M"), handler.clone()), (name("Here"), handler)]),
-            clock: || 0,
-            workers: 1,
-            linger: 0,
-            heartbeat: 25_000,
+            ..parts(Arc::new(store))
         });
         let hub = Hub::new(broker.clone(), 0);
         let delivery = tokio::task::spawn_local(Hub::run(hub.clone()));

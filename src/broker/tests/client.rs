@@ -1,7 +1,9 @@
 //! A client that checks everything it is told.
 
-use super::{Random, Wire};
-use crate::broker::ConnectionKey;
+use crate::{
+    broker::{ConnectionKey, test_support::Wire},
+    random::Random,
+};
 use backsync_protocol::Position;
 use serde_json::{Value, json};
 use std::{
@@ -133,18 +135,18 @@ impl Client {
 }
 
 pub(super) fn something(random: &mut Random) -> Ask {
-    let record = |random: &mut Random| json!({"id": format!("r{}", random.below(4)), "n": random.below(3)});
-    let filter = |random: &mut Random| match random.below(4) {
+    let record = |random: &mut Random| json!({"id": format!("r{}", random.index(4)), "n": random.index(3)});
+    let filter = |random: &mut Random| match random.index(4) {
         0 => json!({"n": {"$gt": 0}}),
         n => json!({"n": n - 1}),
     };
-    match random.below(14) {
+    match random.index(14) {
         0 => Ask::Read(None),
         1 | 2 => Ask::Read(Some(filter(random))),
         3 => Ask::Unsubscribe(None),
         4 => Ask::Unsubscribe(Some(filter(random))),
         5 => Ask::Reconnect,
-        6 | 7 => Ask::Write("delete", json!({"id": format!("r{}", random.below(4))})),
+        6 | 7 => Ask::Write("delete", json!({"id": format!("r{}", random.index(4))})),
         8 => Ask::Write("upsert", json!([record(random), record(random)])),
         _ => Ask::Write("upsert", record(random)),
     }

@@ -1,7 +1,9 @@
 //! A store that takes its time: its work and its answers are let through one by one.
 
-use super::Random;
-use crate::store::{Answer, Change, Commit, Few, Memory, Outcome, Owned, Read, Snapshot, Store};
+use crate::{
+    random::Random,
+    store::{Answer, Change, Commit, Few, Memory, Outcome, Owned, Read, Snapshot, Store},
+};
 use backsync_protocol::{ModelName, Position, Revision};
 use std::{
     collections::VecDeque,
@@ -46,11 +48,11 @@ impl Lagging {
         if work + answers == 0 {
             return false;
         }
-        if random.below(work.min(1) + answers) < work.min(1) {
+        if random.index(work.min(1) + answers) < work.min(1) {
             let step = self.work.lock().unwrap().pop_front().unwrap();
             self.answers.lock().unwrap().extend(step());
         } else {
-            let answer = self.answers.lock().unwrap().swap_remove(random.below(answers));
+            let answer = self.answers.lock().unwrap().swap_remove(random.index(answers));
             answer();
         }
         true

@@ -4,12 +4,15 @@
 //! store whose work and whose answers are let through one by one, all driven by a seeded random choice in one thread.
 
 use super::{
-    Random, Wire, broker,
     client::{Ask, Client, View, something},
     lagging::Lagging,
 };
 use crate::{
-    broker::{Framing, Hub, Limits, Progress},
+    broker::{
+        Broker, Framing, Hub, Parts, Progress,
+        test_support::{Wire, parts},
+    },
+    random::Random,
     store::{Memory, Read, Retention, Store},
 };
 use backsync_protocol::{Filter, FilterLimits, ModelName};
@@ -19,12 +22,12 @@ use tokio::task::LocalSet;
 
 async fn run(seed: u64) {
     let context = format!("seed {seed}");
-    let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+    let mut random = Random::seeded(seed);
     // Little is kept, so that who comes back meets every kind of answer.
     let retention = Retention { log_entries: 6, tombstones: 2, ..Retention::default() };
     let memory = Memory::new(if seed.is_multiple_of(3) { retention } else { Retention::default() });
     let store = Lagging::over(memory);
-    let broker = broker(store.clone(), Limits::default());
+    let broker = Broker::new(Parts { workers: 2, ..parts(store.clone()) });
     let hubs = [Hub::new(broker.clone(), 0), Hub::new(broker, 1)];
     let connect = |hub: usize| {
         let wire = Rc::new(Wire::default());
@@ -41,9 +44,9 @@ async fn run(seed: u64) {
     let mut quiet = 0;
     loop {
         let sending: Vec<usize> = (0..clients.len()).filter(|n| !clients[*n].to_send.is_empty()).collect();
-        let moved = match random.below(4) {
+        let moved = match random.index(4) {
             0 | 1 if !sending.is_empty() => {
-                let client = &mut clients[sending[random.below(sending.len())]];
+                let client = &mut clients[sending[random.index(sending.len())]];
                 if let Ask::Reconnect = client.to_send[0] {
                     hubs[client.hub].borrow_mut().remove(client.key);
                     // What was on its way to it is lost, also resumptions that were.
@@ -84,7 +87,7 @@ async fn run(seed: u64) {
                 true
             }
             2 => {
-                hubs[random.below(2)].borrow_mut().flush();
+                hubs[random.index(2)].borrow_mut().flush();
                 !sending.is_empty()
             }
             _ => store.step(&mut random),

@@ -1,8 +1,10 @@
 //! Who reads too slowly.
 
-use super::{Wire, broker};
 use crate::{
-    broker::{Framing, Hub, Limits, Progress},
+    broker::{
+        Broker, Framing, Hub, Limits, Parts, Progress,
+        test_support::{Wire, parts},
+    },
     store::Memory,
 };
 use serde_json::json;
@@ -10,7 +12,10 @@ use std::{collections::HashMap, rc::Rc, sync::Arc};
 
 #[test]
 fn who_reads_too_slowly_is_told_what_it_missed_or_why_it_is_let_go() {
-    let broker = broker(Arc::new(Memory::default()), Limits { queue_bytes: 2000, ..Limits::default() });
+    let broker = Broker::new(Parts {
+        limits: Limits { queue_bytes: 2000, ..Limits::default() },
+        ..parts(Arc::new(Memory::default()))
+    });
     let hub = Hub::new(broker, 0);
     let open = || {
         let wire = Rc::new(Wire::default());
@@ -25,14 +30,14 @@ fn who_reads_too_slowly_is_told_what_it_missed_or_why_it_is_let_go() {
         send(key, r#"{"id":1,"event":"M:subscribe"}"#);
         send(key, r#"{"id":2,"event":"M:subscribe","data":{"where":{"n":{"$gt":90}}}}"#);
         assert_eq!(wire.take().len(), 2);
-        wire.1.set(true);
+        wire.is_full.set(true);
     }
     for n in 0..100 {
         send(writer, &format!(r#"{{"event":"M:upsert","data":{{"id":"r{}","n":{n}}}}}"#, n % 2));
     }
     // Its requests wait; nothing more is kept for it.
     assert_eq!(hub.borrow_mut().receive(reader, r#"{"id":3,"event":"M:read"}"#), Progress::Later);
-    slow.1.set(false);
+    slow.is_full.set(false);
     hub.borrow_mut().unblocked(reader);
     let told = slow.take();
     assert!(told.len() < 40, "{} messages", told.len());
@@ -50,9 +55,9 @@ fn who_reads_too_slowly_is_told_what_it_missed_or_why_it_is_let_go() {
     for _ in 0..2 {
         hub.borrow_mut().heartbeat(0, 1, u8::MAX);
     }
-    stalled.1.set(false);
+    stalled.is_full.set(false);
     hub.borrow_mut().unblocked(other);
-    let bytes = std::mem::take(&mut *stalled.0.borrow_mut());
+    let bytes = stalled.take_bytes();
     let text = String::from_utf8_lossy(&bytes);
     assert!(text.contains(r#""code":"slow_consumer""#) && !text.contains("\"n\":99"), "{text}");
 }

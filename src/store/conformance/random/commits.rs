@@ -2,30 +2,12 @@
 
 use super::*;
 
-/// Numbers without pattern, the same each time for one seed.
-pub(super) struct Dice(pub(super) u64);
-
-impl Dice {
-    pub(super) fn roll(&mut self, sides: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % sides
-    }
-
-    pub(super) fn one_in(&mut self, sides: u64) -> bool {
-        self.roll(sides) == 0
-    }
-
-    pub(super) fn of<T: Copy>(&mut self, choice: &[T]) -> T {
-        choice[usize::try_from(self.roll(choice.len() as u64)).unwrap()]
-    }
-}
-
 impl History {
     pub(super) fn commit(&mut self) -> Commit {
-        self.now += match self.dice.roll(8) {
+        self.now += match self.dice.below(8) {
             0 | 1 => 0,
-            7 => self.dice.roll(2 * MINUTE),
-            _ => self.dice.roll(4) * 1000,
+            7 => self.dice.below(2 * MINUTE),
+            _ => self.dice.below(4) * 1000,
         };
         if self.dice.one_in(6)
             && let Some(repeated) = self.repeated()
@@ -33,16 +15,16 @@ impl History {
             return repeated;
         }
         let (mut names, both) = (MODELS.to_vec(), self.dice.one_in(4));
-        names.rotate_left(usize::try_from(self.dice.roll(2)).unwrap());
+        names.rotate_left(usize::try_from(self.dice.below(2)).unwrap());
         names.truncate(if both { 2 } else { 1 });
         let mut step = Step(Commit { parts: Vec::new(), transaction: None, now: self.now });
         for name in names {
-            let count = self.dice.of(&[0, 1, 1, 1, 2, 3, 5]);
+            let count = self.dice.pick(&[0, 1, 1, 1, 2, 3, 5]);
             let operations: Vec<_> = (0..count).map(|_| self.operation(name)).collect();
             step = step.and(name, operations).bounded(self.bounds());
         }
         if self.dice.one_in(3) {
-            step = step.once(self.dice.of(&["me", "you"]), &self.named.len().to_string());
+            step = step.once(self.dice.pick(&["me", "you"]), &self.named.len().to_string());
             self.named.push(step.0.clone());
         }
         step.0
@@ -51,7 +33,7 @@ impl History {
     /// A transaction that the store has to remember, or another under its name.
     fn repeated(&mut self) -> Option<Commit> {
         let within = self.named.len().min(self.kind.repeats);
-        let back = usize::try_from(self.dice.roll(within.max(1) as u64)).unwrap() + 1;
+        let back = usize::try_from(self.dice.below(within.max(1) as u64)).unwrap() + 1;
         let named = self.named.len().checked_sub(back).map(|at| self.named[at].clone())?;
         if self.now - named.now > self.kind.retention.outcome_age / 2 {
             return None;
@@ -65,14 +47,14 @@ impl History {
     }
 
     fn operation(&mut self, name: &str) -> Operation {
-        let mut json = serde_json::json!({"id": self.dice.of(&RECORDS)});
+        let mut json = serde_json::json!({"id": self.dice.pick(&RECORDS)});
         for attribute in ["x", "y", "z"] {
             if !self.dice.one_in(3) {
-                json[attribute] = self.dice.roll(3).into();
+                json[attribute] = self.dice.below(3).into();
             }
         }
         let terms = self.terms(name);
-        match self.dice.roll(8) {
+        match self.dice.below(8) {
             0 | 1 => on(&terms, delete(json["id"].as_str().unwrap())),
             2 | 3 => on(&terms, replace(&json.to_string())),
             _ => on(&terms, upsert(&json.to_string())),
@@ -84,25 +66,25 @@ impl History {
             return Terms::default();
         }
         let head = self.head(name);
-        let base = match self.dice.roll(4) {
+        let base = match self.dice.below(4) {
             0 => None,
-            1 => Some((head + 2).saturating_sub(self.dice.roll(self.kind.reach.min(head + 2)))),
+            1 => Some((head + 2).saturating_sub(self.dice.below(self.kind.reach.min(head + 2)))),
             // Most writers know the record.
             _ => self.twin.models.get(name).and_then(|model| {
                 let records: Vec<u64> = model.records.iter().map(|record| record.revision).collect();
-                let known = (!records.is_empty()).then(|| self.dice.of(&records))?;
+                let known = (!records.is_empty()).then(|| self.dice.pick(&records))?;
                 (head - known < self.kind.reach).then_some(known)
             }),
         };
-        let mut terms = Terms { base: base.map(Revision), ..under(self.dice.of(self.kind.policies)) };
-        terms.prefer = self.dice.of(&[None, None, Some(Side::Client), Some(Side::Server)]);
-        terms.last_change = match self.dice.roll(8) {
+        let mut terms = Terms { base: base.map(Revision), ..under(self.dice.pick(self.kind.policies)) };
+        terms.prefer = self.dice.pick(&[None, None, Some(Side::Client), Some(Side::Server)]);
+        terms.last_change = match self.dice.below(8) {
             0..4 => None,
             4 => Some(self.now + MINUTE),
-            _ => Some(self.now - 10_000 + self.dice.roll(9) * 2500),
+            _ => Some(self.now - 10_000 + self.dice.below(9) * 2500),
         };
         if self.dice.one_in(5) {
-            terms.owner = Some(self.dice.of(&SESSIONS).into());
+            terms.owner = Some(self.dice.pick(&SESSIONS).into());
         }
         terms
     }
@@ -112,14 +94,14 @@ impl History {
             return Bounds::default();
         }
         Bounds {
-            max_records: NonZeroU32::new(self.dice.of(&[0, 3, 5])),
-            max_age: NonZeroU64::new(self.dice.of(&[0, 30_000, 2 * MINUTE])),
+            max_records: NonZeroU32::new(self.dice.pick(&[0, 3, 5])),
+            max_age: NonZeroU64::new(self.dice.pick(&[0, 30_000, 2 * MINUTE])),
         }
     }
 
     /// A filter, and the `x` that it asks for.
     pub(super) fn filter(&mut self) -> (Filter, u64) {
-        let x = self.dice.roll(3);
+        let x = self.dice.below(3);
         let text = format!(r#"{{"x":{x}}}"#);
         (Filter::parse(serde_json::from_str(&text).unwrap(), &FilterLimits::default()).unwrap(), x)
     }

@@ -4,9 +4,11 @@ mod commits;
 mod twin;
 
 use super::*;
-use crate::store::{ChangeKind, Selection};
+use crate::{
+    random::Random,
+    store::{ChangeKind, Selection},
+};
 use backsync_protocol::{Filter, FilterLimits, Position, Side};
-use commits::Dice;
 use serde_json::Value;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -82,7 +84,7 @@ pub(crate) fn run<F: Fixture>(fixture: impl Fn() -> F) {
     for seed in 0..F::SEEDS {
         let (fixture, kind) = (fixture(), &KINDS[usize::try_from(seed).unwrap() % KINDS.len()]);
         let (store, twin) = (fixture.open(kind.retention), Twin::default());
-        let dice = Dice(seed);
+        let dice = Random::seeded(seed);
         block_on(History { seed, kind, store, twin, dice, now: NOW, named: Vec::new() }.happen());
     }
 }
@@ -92,7 +94,7 @@ struct History {
     kind: &'static Kind,
     store: Arc<dyn Store>,
     twin: Twin,
-    dice: Dice,
+    dice: Random,
     now: Millis,
     /// The transactions so far.
     named: Vec<Commit>,
@@ -106,7 +108,7 @@ impl History {
                 self.look_at(name).await;
                 let head = self.head(name);
                 for _ in 0..3 {
-                    let since = self.dice.roll(head + 1);
+                    let since = self.dice.below(head + 1);
                     self.resume(name, since).await;
                 }
             }
@@ -121,7 +123,7 @@ impl History {
 
     /// One call with some commits.
     async fn call(&mut self) {
-        let count = 1 + self.dice.roll(self.kind.commits_in_a_call);
+        let count = 1 + self.dice.below(self.kind.commits_in_a_call);
         let commits: Few<Commit> = (0..count).map(|_| self.commit()).collect();
         let outcomes = self.store.commit(commits.clone()).await.unwrap();
         assert_eq!(outcomes.len(), commits.len());
@@ -161,7 +163,7 @@ impl History {
         );
 
         let mut chosen = RECORDS.to_vec();
-        chosen.rotate_left(usize::try_from(self.dice.roll(7)).unwrap());
+        chosen.rotate_left(usize::try_from(self.dice.below(7)).unwrap());
         chosen.truncate(4);
         let selection = Selection::Ids(chosen.iter().map(|text| id(text)).collect());
         let (filter, x) = self.filter();
@@ -170,7 +172,7 @@ impl History {
         let expected: Vec<_> = chosen.iter().filter(|id| by_id.get(*id).is_some_and(|json| json["x"] == x)).collect();
         assert_eq!(ids(&some).iter().collect::<Vec<_>>(), expected, "seed {seed}");
 
-        let (after, limit) = (self.dice.roll(head + 1), self.dice.roll(30));
+        let (after, limit) = (self.dice.below(head + 1), self.dice.below(30));
         let changes = self.store.changes(&model, Revision(after), usize::try_from(limit).unwrap()).await.unwrap();
         let Some(changes) = changes else {
             assert!(after + (self.kind.retention.log_entries as u64) < head, "seed {seed}: after {after} of {head}");
@@ -202,7 +204,7 @@ impl History {
         let (head, now) = (known.view(known.head()), known.head());
         let mut old = known.view(since);
         let context = format!("seed {}: {name} since {since} of {now}", self.seed);
-        let chosen: Option<Vec<&str>> = self.dice.one_in(3).then(|| (0..3).map(|_| self.dice.of(&RECORDS)).collect());
+        let chosen: Option<Vec<&str>> = self.dice.one_in(3).then(|| (0..3).map(|_| self.dice.pick(&RECORDS)).collect());
         let (filter, x) = self.filter();
         let filter = self.dice.one_in(3).then_some(filter);
         let is_meant = |id: &String, json: &mut Value| {
