@@ -36,3 +36,9 @@ impl CloseCode {
         }
     }
 }
+
+impl From<CloseCode> for u16 {
+    fn from(code: CloseCode) -> Self {
+        code.number()
+    }
+}

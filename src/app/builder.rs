@@ -156,7 +156,7 @@ impl Builder {
             bus: bus.unwrap_or_else(|| bus::open::open(&settings.bus)),
             policy,
             authenticator,
-            limits: parts::limits(&settings.limits),
+            limits: parts::limits(&settings),
             rules: all_rules,
             handlers,
             clock: parts::now,

@@ -3,7 +3,7 @@
 use crate::{
     broker::{Limits, ModelRules},
     server::{Options, Origins, SockJsOptions},
-    settings::{LimitsSettings, ModelSettings, ModelsSettings, Settings, SockJsSettings},
+    settings::{ModelSettings, ModelsSettings, Settings, SockJsSettings},
     store::{Bounds, Millis},
 };
 use backsync_protocol::ModelName;
@@ -21,7 +21,8 @@ fn workers(settings: &Settings) -> usize {
     }
 }
 
-pub(super) fn limits(settings: &LimitsSettings) -> Limits {
+pub(super) fn limits(settings: &Settings) -> Limits {
+    let (compress_from, settings) = (settings.websocket.compress_from_bytes, &settings.limits);
     Limits {
         depth: settings.depth,
         batch_records: settings.batch_records,
@@ -29,6 +30,7 @@ pub(super) fn limits(settings: &LimitsSettings) -> Limits {
         listeners_per_connection: settings.listeners_per_connection,
         queue_bytes: settings.queue_bytes,
         in_flight: settings.in_flight,
+        compress_from,
     }
 }
 
@@ -60,6 +62,7 @@ pub(super) fn options(settings: &Settings) -> Options {
             allowed: settings.server.allowed_origins.clone(),
             loopback: settings.server.listen.ip().is_loopback(),
         },
+        compression: settings.websocket.compression,
         heartbeat: settings.heartbeat.interval(),
         timeout: settings.heartbeat.timeout(),
         sockjs: sockjs(&settings.sockjs),

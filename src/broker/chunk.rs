@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 /// Which framings have listeners; a bit each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Framings(pub(crate) u8);
+pub(crate) struct Framings(pub(crate) u16);
 
 impl Framings {
     pub(crate) fn contains(self, framing: Framing) -> bool {
@@ -53,6 +53,8 @@ pub(crate) struct Source {
     /// Whether records that go because a model is bounded are pushed to those who hear all of it: else they let them go by
     /// themselves.
     pub(crate) evictions: bool,
+    /// The size from which messages are compressed.
+    pub(crate) compress_from: usize,
 }
 
 /// Changes that somebody hears.
@@ -98,7 +100,7 @@ impl Stretch {
             Framing::ALL.map(|framing| {
                 let bytes = &mut frames[framing.index()];
                 if pushed && framings.contains(framing) {
-                    framing.append(&json, bytes);
+                    framing.append(&json, source.compress_from, bytes);
                 }
                 bytes.len()
             })
@@ -164,10 +166,16 @@ impl Chunk {
             return self.frames[framing.index()].slice(self.start(at, framing)..self.ends[at][framing.index()]);
         }
         let (name, position) = (self.source.model.as_str(), Some(self.source.at(change)));
-        let (mut json, mut frame) = (String::new(), Vec::new());
+        let mut json = String::new();
         message::append_push(name, method(change), change.record.json(), position, &mut json);
-        framing.append(&json, &mut frame);
+        let mut frame = Vec::new();
+        self.append(framing, &json, &mut frame);
         frame.into()
+    }
+
+    /// Append a push about these changes that is not among the frames.
+    pub(crate) fn append(&self, framing: Framing, json: &str, out: &mut Vec<u8>) {
+        framing.append(json, self.source.compress_from, out);
     }
 
     /// What a change means to those who listen with `filter`; none where it does not concern them. They are told of an
@@ -232,7 +240,12 @@ mod tests {
     }
 
     fn chunk(changes: impl IntoIterator<Item = Change>, evictions: bool) -> Arc<Chunk> {
-        let source = Source { model: ModelName::parse("M").unwrap(), epoch: Epoch(NonZeroU64::MIN), evictions };
+        let source = Source {
+            model: ModelName::parse("M").unwrap(),
+            epoch: Epoch(NonZeroU64::MIN),
+            evictions,
+            compress_from: 1024,
+        };
         let framings = Framings::default().with(Framing::WebSocket);
         match Stretch::encode(|| source, changes.into_iter().collect(), framings) {
             Stretch::Heard(chunk) => chunk,

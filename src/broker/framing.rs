@@ -2,8 +2,9 @@
 
 use crate::{
     sockjs,
-    websocket::{Opcode, append_close_frame, append_frame, append_header},
+    websocket::{Opcode, append_close_frame, append_compressed, append_frame, append_header},
 };
+use std::borrow::Cow;
 
 /// The framings in use by listeners; each has a row in [`Framing::ALL`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,47 +19,94 @@ pub enum Framing {
     SockJsValueLines,
     /// Lines with messages as JSON strings.
     SockJsStringLines,
+    /// [`Self::WebSocket`], compressed from a certain size on.
+    CompressedWebSocket,
+    /// [`Self::SockJsValues`], compressed from a certain size on.
+    CompressedSockJsValues,
+    /// [`Self::SockJsStrings`], compressed from a certain size on.
+    CompressedSockJsStrings,
 }
 
 impl Framing {
     /// All of them; the place in it is [`Self::index`].
-    pub const ALL: [Self; 5] =
-        [Self::WebSocket, Self::SockJsValues, Self::SockJsStrings, Self::SockJsValueLines, Self::SockJsStringLines];
+    pub const ALL: [Self; 8] = [
+        Self::WebSocket,
+        Self::SockJsValues,
+        Self::SockJsStrings,
+        Self::SockJsValueLines,
+        Self::SockJsStringLines,
+        Self::CompressedWebSocket,
+        Self::CompressedSockJsValues,
+        Self::CompressedSockJsStrings,
+    ];
 
     /// A small number for tables.
     pub const fn index(self) -> usize {
         self as usize
     }
 
-    /// Append one message.
-    pub fn append(self, json: &str, out: &mut Vec<u8>) {
+    /// The same, for a client that takes compressed messages.
+    #[must_use]
+    pub const fn compressed(self) -> Self {
         match self {
-            Self::WebSocket => append_frame(Opcode::Text, json.as_bytes(), out),
+            Self::WebSocket | Self::CompressedWebSocket => Self::CompressedWebSocket,
+            Self::SockJsValues | Self::CompressedSockJsValues => Self::CompressedSockJsValues,
+            Self::SockJsStrings | Self::CompressedSockJsStrings => Self::CompressedSockJsStrings,
+            // What HTTP compresses is not compressed here.
+            Self::SockJsValueLines | Self::SockJsStringLines => self,
+        }
+    }
+
+    /// The same, for one that does not.
+    const fn plain(self) -> Self {
+        match self {
+            Self::WebSocket | Self::CompressedWebSocket => Self::WebSocket,
+            Self::SockJsValues | Self::CompressedSockJsValues => Self::SockJsValues,
+            Self::SockJsStrings | Self::CompressedSockJsStrings => Self::SockJsStrings,
+            Self::SockJsValueLines | Self::SockJsStringLines => self,
+        }
+    }
+
+    /// Append one message; compressed, where this framing is and the message has `compress_from` bytes or more.
+    pub fn append(self, json: &str, compress_from: usize, out: &mut Vec<u8>) {
+        if json.len() >= compress_from && self != self.plain() {
+            return append_compressed(Opcode::Text, self.text(json).as_bytes(), out);
+        }
+        match self.plain() {
             Self::SockJsValues => {
                 append_header(Opcode::Text, json.len() + 3, out);
                 out.extend_from_slice(b"a[");
                 out.extend_from_slice(json.as_bytes());
                 out.push(b']');
             }
+            Self::SockJsValueLines => sockjs::append_line(|line| sockjs::append_value(json, line), out),
+            Self::SockJsStringLines => sockjs::append_line(|line| sockjs::append_string(json, line), out),
+            _ => append_frame(Opcode::Text, self.text(json).as_bytes(), out),
+        }
+    }
+
+    /// What a message is wrapped in, within its WebSocket frame.
+    fn text(self, json: &str) -> Cow<'_, str> {
+        match self.plain() {
+            Self::SockJsValues => format!("a[{json}]").into(),
             Self::SockJsStrings => {
                 let mut text = String::with_capacity(json.len() + json.len() / 4 + 8);
                 text.push_str("a[");
                 sockjs::append_string(json, &mut text);
                 text.push(']');
-                append_frame(Opcode::Text, text.as_bytes(), out);
+                text.into()
             }
-            Self::SockJsValueLines => sockjs::append_line(|line| sockjs::append_value(json, line), out),
-            Self::SockJsStringLines => sockjs::append_line(|line| sockjs::append_string(json, line), out),
+            _ => json.into(),
         }
     }
 
     /// What shows the other side that this one lives, and makes it answer where it can.
     pub const fn heartbeat(self) -> &'static [u8] {
-        match self {
+        match self.plain() {
             Self::WebSocket => &[0x89, 0],
             // The client library wants the SockJS heartbeat, and only a ping is answered.
-            Self::SockJsValues | Self::SockJsStrings => &[0x81, 1, b'h', 0x89, 0],
             Self::SockJsValueLines | Self::SockJsStringLines => b"h\n",
+            _ => &[0x81, 1, b'h', 0x89, 0],
         }
     }
 
@@ -69,15 +117,15 @@ impl Framing {
 
     /// The last words to a connection.
     pub fn append_close(self, code: u16, reason: &str, out: &mut Vec<u8>) {
-        match self {
+        match self.plain() {
             Self::WebSocket => append_close_frame(code, reason, out),
-            Self::SockJsValues | Self::SockJsStrings => {
-                append_frame(Opcode::Text, sockjs::close_frame(code, reason).as_bytes(), out);
-                append_close_frame(1000, "", out);
-            }
             Self::SockJsValueLines | Self::SockJsStringLines => {
                 out.extend_from_slice(sockjs::close_frame(code, reason).as_bytes());
                 out.push(b'\n');
+            }
+            _ => {
+                append_frame(Opcode::Text, sockjs::close_frame(code, reason).as_bytes(), out);
+                append_close_frame(1000, "", out);
             }
         }
     }
@@ -86,10 +134,11 @@ impl Framing {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::websocket::{Decoder, Received};
 
     fn framed(framing: Framing, json: &str) -> Vec<u8> {
         let mut out = Vec::new();
-        framing.append(json, &mut out);
+        framing.append(json, 100, &mut out);
         out
     }
 
@@ -102,5 +151,25 @@ mod tests {
         let lines = |framing| String::from_utf8(framed(framing, json)).unwrap();
         assert_eq!(lines(Framing::SockJsStringLines), format!("{string}\n"));
         assert_eq!(lines(Framing::SockJsValueLines), "a[{\"a\":\"\\u2028 \\u2028\"}]\n");
+    }
+
+    #[test]
+    fn long_messages_are_compressed_for_those_who_take_them() {
+        let [short, long] = [10, 200].map(|count| format!("{{\"a\":\"{}\"}}", "b".repeat(count)));
+        for plain in Framing::ALL.into_iter().filter(|framing| *framing != framing.compressed()) {
+            assert_eq!(framed(plain.compressed(), &short), framed(plain, &short));
+            let frame = framed(plain.compressed(), &long);
+            assert_eq!((frame[0], usize::from(frame[1])), (0xc1, frame.len() - 2));
+            let mut masked = vec![frame[0], frame[1] | 0x80, 0, 0, 0, 0];
+            masked.extend(&frame[2..]);
+            let mut decoder = Decoder::new(1000, true);
+            let Ok(Some((_, Received::Text(text)))) = decoder.decode(&mut masked) else { panic!("{plain:?}") };
+            assert!(framed(plain, &long).ends_with(text.as_bytes()), "{text}");
+            assert_eq!(plain.compressed().heartbeat(), plain.heartbeat());
+            let [mut one, mut other] = [Vec::new(), Vec::new()];
+            plain.append_close(3000, "x", &mut one);
+            plain.compressed().append_close(3000, "x", &mut other);
+            assert_eq!(one, other);
+        }
     }
 }

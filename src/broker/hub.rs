@@ -196,15 +196,16 @@ impl Hub {
 
     /// End a connection once what waits for it is written: with a push `$session:close` where `notice` gives its code and
     /// whether to reconnect, then the close of its framing.
-    pub fn close(&mut self, key: ConnectionKey, code: CloseCode, reason: &str, notice: Option<(&str, bool)>) {
+    pub fn close(&mut self, key: ConnectionKey, code: impl Into<u16>, reason: &str, notice: Option<(&str, bool)>) {
+        let compress_from = self.limits().compress_from;
         let Some(connection) = self.connections.find(key).filter(|connection| !connection.closing) else { return };
         let framing = connection.framing;
         if let Some((code, reconnect)) = notice {
             self.json.clear();
             message::append_session_close(code, reason, reconnect, &mut self.json);
-            framing.append(&self.json, connection.outbox.own());
+            framing.append(&self.json, compress_from, connection.outbox.own());
         }
-        framing.append_close(code.number(), reason, connection.outbox.own());
+        framing.append_close(code.into(), reason, connection.outbox.own());
         connection.closing = true;
         connection.silent = 0;
         self.connections.mark_dirty(key.index);

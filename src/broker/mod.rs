@@ -56,7 +56,7 @@ use std::{
 use tokio::sync::{Notify, oneshot};
 use turns::{Completion, Write};
 
-/// What a stranger may make grow.
+/// What a stranger may make grow, and what is done for those on narrow lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// How deep arrays and objects of a message may nest.
@@ -71,6 +71,8 @@ pub struct Limits {
     pub queue_bytes: usize,
     /// Writes of one connection that wait for their outcome.
     pub in_flight: usize,
+    /// Messages of so many bytes and more are compressed for those who take them so ([`Framing::compressed`]).
+    pub compress_from: usize,
 }
 
 impl Default for Limits {
@@ -82,6 +84,7 @@ impl Default for Limits {
             listeners_per_connection: 1000,
             queue_bytes: 16 << 20,
             in_flight: 256,
+            compress_from: 1024,
         }
     }
 }
@@ -222,7 +225,7 @@ impl Broker {
                 .map_or_else(Arc::default, |model| model.turns.clone()),
         };
         let handler = self.0.parts.handlers.get(&name).cloned();
-        let model = Arc::new(Model::new(name.clone(), index, rules, handler, turns));
+        let model = Arc::new(Model::new(name.clone(), index, rules, handler, self.limits().compress_from, turns));
         models.insert(name, model.clone());
         Ok(model)
     }

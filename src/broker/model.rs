@@ -13,7 +13,7 @@ use crate::store::{Committed, Few, Operation, Part};
 use backsync_protocol::{Epoch, Method, ModelName, Position, Revision};
 use std::sync::{
     Arc, Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicBool, AtomicU8, Ordering},
+    atomic::{AtomicBool, AtomicU16, Ordering},
 };
 
 /// One model on this node.
@@ -27,10 +27,12 @@ pub(crate) struct Model {
     pub(crate) rules: ModelRules,
     /// What the server's own code has to say to it.
     pub(crate) handler: Option<Arc<dyn Handler>>,
+    /// The size from which messages are compressed.
+    compress_from: usize,
     /// Whose turn it is to write, together with all models of its group.
     pub(crate) turns: Arc<Turns>,
     /// A summary of `Delivery::interest`, to be read without the lock.
-    framings: AtomicU8,
+    framings: AtomicU16,
     /// Whether `Delivery::sequencer` is there, to be read without the lock.
     placed: AtomicBool,
     delivery: Mutex<Delivery>,
@@ -41,7 +43,7 @@ struct Delivery {
     /// None until the store said where the model stands.
     sequencer: Option<Sequencer<Stretch>>,
     /// For each worker, how many listeners of each framing.
-    interest: Vec<[usize; Framing::ALL.len()]>,
+    interest: Vec<[u32; Framing::ALL.len()]>,
     /// Outcomes that came before the changes they follow.
     waiting: Vec<(Revision, Settled)>,
     catching_up: bool,
@@ -71,6 +73,7 @@ impl Model {
         index: usize,
         rules: ModelRules,
         handler: Option<Arc<dyn Handler>>,
+        compress_from: usize,
         turns: Arc<Turns>,
     ) -> Self {
         let events = Method::ALL.map(|method| format!("{name}:{}", method.name()).into());
@@ -80,8 +83,9 @@ impl Model {
             index,
             rules,
             handler,
+            compress_from,
             turns,
-            framings: AtomicU8::new(0),
+            framings: AtomicU16::new(0),
             placed: AtomicBool::new(false),
             delivery: Mutex::default(),
         }
@@ -101,7 +105,7 @@ impl Model {
     pub(crate) fn source(&self, epoch: Epoch) -> Source {
         // Readers are told how many records there may be, not how old they are.
         let evictions = self.rules.push_evictions || self.rules.bounds.max_age.is_some();
-        Source { model: self.name.clone(), epoch, evictions }
+        Source { model: self.name.clone(), epoch, evictions, compress_from: self.compress_from }
     }
 
     fn delivery(&self) -> MutexGuard<'_, Delivery> {

@@ -38,25 +38,30 @@ pub(super) struct Connection {
     socket: Rc<Socket>,
 }
 
+/// How a connection left HTTP.
+pub(super) struct Handshake {
+    /// The answer to the request, which goes out before anything else.
+    pub(super) head: Vec<u8>,
+    /// What came behind the request.
+    pub(super) early: Vec<u8>,
+    /// Who the client says it is.
+    pub(super) client: Option<String>,
+    /// Whether its messages may come compressed.
+    pub(super) inflates: bool,
+}
+
 impl Connection {
-    /// Give a socket that has left HTTP its actor. `early` came behind the request; `head` is the answer to it; `client` is
-    /// who it says it is.
-    pub(super) fn adopt(
-        worker: &Worker,
-        place: Place,
-        door: Door,
-        io: TcpStream,
-        mut early: Vec<u8>,
-        head: &[u8],
-        client: Option<&str>,
-    ) {
+    /// Give a socket that has left HTTP its actor.
+    pub(super) fn adopt(worker: &Worker, place: Place, door: Door, io: TcpStream, handshake: Handshake) {
         let (read, write) = io.into_split();
-        let decoder = Decoder::new(worker.doors.options.message_bytes);
+        let Handshake { head, mut early, client, inflates } = handshake;
+        let decoder = Decoder::new(worker.doors.options.message_bytes, inflates);
         Self::create(|context| {
             let write = RefCell::new(Some(Rc::new(write)));
             let socket = Rc::new(Socket { write, actor: context.address() });
             let paused: Rc<Cell<bool>> = Rc::default();
             context.add_stream(Reader { read, paused: paused.clone() });
+            let (head, client) = (head.as_slice(), client.as_deref());
             let conversation = Conversation::open(worker, place, &door, socket.clone(), paused, head, client);
             let mut connection = Self { conversation, decoder, held: Vec::new(), socket };
             connection.take_in(&mut early);

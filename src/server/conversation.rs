@@ -73,7 +73,8 @@ impl Conversation {
                 self.party.send(&pong);
             }
             Received::Pong | Received::Fragment => self.party.seen(),
-            Received::Close(_) => self.fail(CloseCode::Normal, ""),
+            // The same code goes back.
+            Received::Close(code) => self.fail(code.unwrap_or(CloseCode::Normal.number()), ""),
         }
     }
 
@@ -83,9 +84,9 @@ impl Conversation {
     }
 
     /// Close it; nothing that comes after this is looked at.
-    pub(super) fn fail(&mut self, code: CloseCode, reason: &str) {
+    pub(super) fn fail(&mut self, code: impl Into<u16>, reason: &str) {
         self.ending = true;
-        self.party.close(code, reason);
+        self.party.close(code.into(), reason);
     }
 
     /// Offer what waited again.

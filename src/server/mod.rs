@@ -56,6 +56,8 @@ pub struct Options {
     pub connections: usize,
     /// Who may come from where.
     pub origins: Origins,
+    /// Whether messages may be compressed, where the client wants it.
+    pub compression: bool,
     /// How often a sign of life is asked for.
     pub heartbeat: Duration,
     /// After how much silence a connection is given up.

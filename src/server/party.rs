@@ -3,7 +3,7 @@
 
 use super::{upgrade::Refusal, worker::Worker};
 use crate::broker::{ConnectionKey, Framing, Hub, Progress, Sink};
-use backsync_protocol::{CloseCode, ErrorCode, ErrorObject};
+use backsync_protocol::{ErrorCode, ErrorObject};
 use std::{
     cell::RefCell,
     rc::Rc,
@@ -41,7 +41,7 @@ pub(super) trait Party {
     fn send(&mut self, bytes: &[u8]);
 
     /// End it once everything before is written.
-    fn close(&mut self, code: CloseCode, reason: &str);
+    fn close(&mut self, code: u16, reason: &str);
 
     /// The sink takes more again.
     fn unblocked(&mut self);
@@ -122,7 +122,7 @@ impl Party for Member {
         self.hub.borrow_mut().send(self.key, bytes);
     }
 
-    fn close(&mut self, code: CloseCode, reason: &str) {
+    fn close(&mut self, code: u16, reason: &str) {
         self.hub.borrow_mut().close(self.key, code, reason, None);
     }
 

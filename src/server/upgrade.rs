@@ -1,12 +1,13 @@
 //! From an HTTP request to a socket of our own: who asks for a WebSocket, where, and whether it may be.
 
 use super::{
-    connection::Connection,
+    connection::{Connection, Handshake},
     origin::Origins,
     party::{Host, Place},
     transports::Door,
     worker::Worker,
 };
+use crate::websocket::{Agreed, negotiate};
 use actix_codec::Framed;
 use actix_http::{
     Method, Request, RequestHead, StatusCode,
@@ -31,14 +32,19 @@ pub(super) async fn upgrade(
     let parts = framed.into_parts();
     let origins = &worker.doors.options.origins;
     let door = worker.doors.door(request.path());
-    match judge(door, &*worker, request.head(), origins, origins.loopback) {
-        Ok((door, place)) => {
-            let key = request.head().headers().get(header::SEC_WEBSOCKET_KEY).expect("checked by the handshake");
-            let mut head = b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\nsec-websocket-accept: ".to_vec();
-            head.extend_from_slice(&hash_key(key.as_bytes()));
-            head.extend_from_slice(b"\r\n\r\n");
-            let client = client(request.uri().query().unwrap_or_default());
-            Connection::adopt(&worker, place, door, parts.io, parts.read_buf.to_vec(), &head, client.as_deref());
+    let admitted = judge(door, &*worker, request.head(), origins, origins.loopback);
+    match admitted.and_then(|(door, place)| Ok((door, place, compression(&worker, request.head())?))) {
+        Ok((mut door, place, compression)) => {
+            if compression.is_some_and(Agreed::sends) {
+                door.framing = door.framing.compressed();
+            }
+            let handshake = Handshake {
+                head: switching(request.head(), compression),
+                early: parts.read_buf.to_vec(),
+                client: client(request.uri().query().unwrap_or_default()),
+                inflates: compression.is_some(),
+            };
+            Connection::adopt(&worker, place, door, parts.io, handshake);
         }
         Err(refusal) => {
             let mut io = parts.io;
@@ -51,6 +57,34 @@ pub(super) async fn upgrade(
         }
     }
     Ok(())
+}
+
+/// What is agreed to of the extensions that a request offers.
+fn compression(worker: &Worker, head: &RequestHead) -> Result<Option<Agreed>, Refusal> {
+    if !worker.doors.options.compression {
+        return Ok(None);
+    }
+    // What is no text is no list of extensions either.
+    let offers = head.headers().get_all(header::SEC_WEBSOCKET_EXTENSIONS).map(|value| value.to_str().unwrap_or(";"));
+    negotiate(offers).map_err(|_| {
+        Refusal::new(
+            StatusCode::BAD_REQUEST,
+            "sec-websocket-extensions is no list of extensions with their parameters\n",
+        )
+    })
+}
+
+/// The answer that leaves HTTP.
+fn switching(request: &RequestHead, compression: Option<Agreed>) -> Vec<u8> {
+    let key = request.headers().get(header::SEC_WEBSOCKET_KEY).expect("checked by the handshake");
+    let mut head = b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\n".to_vec();
+    if let Some(agreed) = compression {
+        head.extend_from_slice(format!("sec-websocket-extensions: {}\r\n", agreed.header()).as_bytes());
+    }
+    head.extend_from_slice(b"sec-websocket-accept: ");
+    head.extend_from_slice(&hash_key(key.as_bytes()));
+    head.extend_from_slice(b"\r\n\r\n");
+    head
 }
 
 /// The client that a URL names: `?client=…`.

@@ -23,6 +23,7 @@ mod sockjs;
 mod store;
 mod text;
 mod url;
+mod websocket;
 mod write;
 
 pub use bus::{BusSettings, BusUrl};
@@ -41,6 +42,7 @@ pub use sockjs::SockJsSettings;
 pub use store::{StoreSettings, StoreUrl};
 pub use text::parse_set;
 pub use url::UrlError;
+pub use websocket::WebSocketSettings;
 
 use error::Problem;
 use serde::{Deserialize, Serialize};
@@ -59,6 +61,8 @@ pub struct Settings {
     pub limits: LimitsSettings,
     /// How SockJS is spoken.
     pub sockjs: SockJsSettings,
+    /// Messages compressed on their way.
+    pub websocket: WebSocketSettings,
     /// How a silent peer is noticed.
     pub heartbeat: HeartbeatSettings,
     /// Records that go with the session that wrote them.
@@ -82,7 +86,8 @@ impl Settings {
     }
 
     fn find_problem(&self) -> Result<(), Problem> {
-        let Self { server, store, bus: _, limits, sockjs, heartbeat, presence, log, console: _, models } = self;
+        let Self { server, store, bus: _, limits, sockjs, websocket: _, heartbeat, presence, log, console: _, models } =
+            self;
         server.check()?;
         store.check()?;
         presence.check()?;

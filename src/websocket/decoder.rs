@@ -1,6 +1,8 @@
-//! What a client sends: frames unmasked in place, fragments put together, everything checked.
+//! What a client sends: frames unmasked in place, fragments put together, everything checked as early as it can be.
 
+use super::{deflate, utf8::Utf8};
 use backsync_protocol::CloseCode;
+use std::borrow::Cow;
 
 /// Something that came whole.
 #[derive(Debug, PartialEq, Eq)]
@@ -28,6 +30,9 @@ pub enum Fault {
     /// Text that is not UTF-8.
     #[error("a text frame is not UTF-8")]
     InvalidText,
+    /// A compressed message that nothing can be made of.
+    #[error("a compressed message is broken")]
+    InvalidDeflate,
     /// More than the limit.
     #[error("a message has more than {0} bytes, which is the limit")]
     TooBig(usize),
@@ -38,7 +43,7 @@ impl Fault {
     pub fn close_code(self) -> CloseCode {
         match self {
             Self::Protocol(_) => CloseCode::ProtocolError,
-            Self::InvalidText => CloseCode::InvalidText,
+            Self::InvalidText | Self::InvalidDeflate => CloseCode::InvalidText,
             Self::TooBig(_) => CloseCode::TooBig,
         }
     }
@@ -48,76 +53,136 @@ impl Fault {
 #[derive(Debug)]
 pub struct Decoder {
     limit: usize,
-    /// The fragments so far, and whether they are text.
-    message: Option<(bool, Vec<u8>)>,
+    inflates: bool,
+    /// The frames so far of a message that is not whole yet.
+    message: Option<Message>,
+    /// Of the text that is not whole yet.
+    utf8: Utf8,
+    /// How many bytes of the payload that comes in are unmasked and checked.
+    done: usize,
     /// The last whole message, while somebody looks at it.
     whole: Vec<u8>,
 }
 
+#[derive(Debug)]
+struct Message {
+    kind: Kind,
+    payload: Vec<u8>,
+}
+
+/// What the first frame of a message says about it.
+#[derive(Debug, Clone, Copy)]
+struct Kind {
+    is_text: bool,
+    compressed: bool,
+}
+
+const CONTINUATION: u8 = 0;
 const TEXT: u8 = 1;
 const BINARY: u8 = 2;
+const CLOSE: u8 = 8;
+const PING: u8 = 9;
+const PONG: u8 = 10;
 
 impl Decoder {
-    /// A decoder for messages of at most `limit` bytes.
-    pub fn new(limit: usize) -> Self {
-        Self { limit, message: None, whole: Vec::new() }
+    /// A decoder for messages of at most `limit` bytes, on the wire and inflated. `inflates` is whether messages may come
+    /// compressed, which has to be agreed upon ([`super::negotiate`]).
+    pub fn new(limit: usize, inflates: bool) -> Self {
+        Self { limit, inflates, message: None, utf8: Utf8::default(), done: 0, whole: Vec::new() }
     }
 
-    /// Take the first frame of `input`, if it is there whole; answers how many bytes it had. Offer what is left again,
-    /// with more behind it.
+    /// Take the first frame of `input`, if it is there whole; answers how many bytes it had. Offer what is left again, as
+    /// this left it, with more behind it.
     ///
     /// # Errors
     /// [`Fault`]; nothing that follows can be understood.
     pub fn decode<'a>(&'a mut self, input: &'a mut [u8]) -> Result<Option<(usize, Received<'a>)>, Fault> {
         self.whole = Vec::new();
         let Some(header) = Header::parse(input)? else { return Ok(None) };
-        let Header { last, opcode, start, length } = header;
-        let is_control = opcode >= 8;
-        if is_control && (length > 125 || !last) {
-            return Err(Fault::Protocol("a control frame is fragmented or longer than 125 bytes"));
+        let length = self.admit(&header)?;
+        let Some((head, payload)) = input.split_at_mut_checked(header.start) else { return Ok(None) };
+        let mask = head[header.start - 4..].try_into().expect("four bytes");
+        let here = payload.len().min(length);
+        let (payload, whole) = (&mut payload[..here], here == length);
+        unmask(&mut payload[self.done..], mask, self.done);
+        let payload = &*payload;
+        let end = header.start + length;
+        if header.opcode >= CLOSE {
+            self.done = if whole { 0 } else { here };
+            return if whole { Ok(Some((end, control(header.opcode, payload)?))) } else { Ok(None) };
         }
-        let so_far = self.message.as_ref().map_or(0, |(_, message)| message.len());
-        if !is_control && length > (self.limit - so_far) as u64 {
-            return Err(Fault::TooBig(self.limit));
+        let kind = self.message.as_ref().map_or_else(|| header.kind(), |message| message.kind);
+        // What comes in one piece is checked in one go below.
+        let in_pieces = !whole || self.done > 0 || !header.last || self.message.is_some();
+        if kind.is_text && !kind.compressed && in_pieces {
+            let may_be_text = self.utf8.take(&payload[self.done..]);
+            if !may_be_text || (whole && header.last && !self.utf8.is_whole()) {
+                return Err(Fault::InvalidText);
+            }
         }
-        let end = start + usize::try_from(length).map_err(|_| Fault::TooBig(self.limit))?;
-        if input.len() < end {
+        if !whole {
+            self.done = here;
             return Ok(None);
         }
-        let mask: [u8; 4] = input[start - 4..start].try_into().expect("four bytes");
-        let payload = &mut input[start..end];
-        unmask(payload, mask);
-        let payload = &*payload;
-        let received = match (opcode, self.message.as_mut()) {
-            (0, None) => return Err(Fault::Protocol("a continuation of nothing")),
-            (TEXT | BINARY, Some(_)) => return Err(Fault::Protocol("a message begins within another")),
-            (TEXT, None) if last => Received::Text(text(payload)?),
-            (BINARY, None) if last => Received::Binary(payload),
-            (TEXT | BINARY, None) => {
-                self.message = Some((opcode == TEXT, payload.to_vec()));
-                Received::Fragment
+        self.done = 0;
+        if !header.last {
+            let message = self.message.get_or_insert(Message { kind, payload: Vec::new() });
+            message.payload.extend_from_slice(payload);
+            return Ok(Some((end, Received::Fragment)));
+        }
+        let mut message = match self.message.take() {
+            None => Cow::Borrowed(payload),
+            Some(Message { payload: mut gathered, .. }) => {
+                gathered.extend_from_slice(payload);
+                Cow::Owned(gathered)
             }
-            (0, Some((is_text, message))) => {
-                message.extend_from_slice(payload);
-                if last {
-                    let is_text = *is_text;
-                    self.whole = self.message.take().expect("matched above").1;
-                    if is_text { Received::Text(text(&self.whole)?) } else { Received::Binary(&self.whole) }
-                } else {
-                    Received::Fragment
+        };
+        if kind.compressed {
+            message = Cow::Owned(deflate::inflate(&message, self.limit)?);
+        }
+        let message = match message {
+            Cow::Borrowed(payload) => payload,
+            Cow::Owned(message) => {
+                self.whole = message;
+                &self.whole
+            }
+        };
+        let received = if kind.is_text { Received::Text(text(message)?) } else { Received::Binary(message) };
+        Ok(Some((end, received)))
+    }
+
+    /// Whether a frame may come now, by its header alone; answers the length of its payload.
+    fn admit(&self, header: &Header) -> Result<usize, Fault> {
+        match (header.opcode, &self.message) {
+            (CONTINUATION, None) => return Err(Fault::Protocol("a continuation of nothing")),
+            (TEXT | BINARY, Some(_)) => return Err(Fault::Protocol("a message begins within another")),
+            (CONTINUATION | TEXT | BINARY, _) => {}
+            (CLOSE | PING | PONG, _) => {
+                if header.length > 125 || !header.last {
+                    return Err(Fault::Protocol("a control frame is fragmented or longer than 125 bytes"));
                 }
             }
-            (8, _) => Received::Close(close_code(payload)?),
-            (9, _) => Received::Ping(payload),
-            (10, _) => Received::Pong,
             _ => return Err(Fault::Protocol("a frame of an unknown kind")),
+        }
+        if header.reserved && !(self.inflates && matches!(header.opcode, TEXT | BINARY)) {
+            return Err(Fault::Protocol(RESERVED));
+        }
+        let so_far = match &self.message {
+            Some(message) if header.opcode == CONTINUATION => message.payload.len(),
+            _ => 0,
         };
-        Ok(Some((end, received)))
+        let length = usize::try_from(header.length).map_err(|_| Fault::TooBig(self.limit))?;
+        // A limit below 125 does not concern control frames.
+        if header.opcode < CLOSE && length > self.limit - so_far { Err(Fault::TooBig(self.limit)) } else { Ok(length) }
     }
 }
 
+const RESERVED: &str = "reserved bits are set";
+
 struct Header {
     last: bool,
+    /// The first of the three bits that extensions give a meaning; nobody may set the others.
+    reserved: bool,
     opcode: u8,
     /// Where the payload starts, behind the mask.
     start: usize,
@@ -127,31 +192,49 @@ struct Header {
 impl Header {
     fn parse(input: &[u8]) -> Result<Option<Self>, Fault> {
         let [first, second, rest @ ..] = input else { return Ok(None) };
-        if first & 0x70 != 0 {
-            return Err(Fault::Protocol("reserved bits are set"));
+        if first & 0x30 != 0 {
+            return Err(Fault::Protocol(RESERVED));
         }
         if second & 0x80 == 0 {
             return Err(Fault::Protocol("a client's frames are masked"));
         }
-        let (extended, length) = match second & 0x7f {
+        let (extended, length, least) = match second & 0x7f {
             126 => match rest.first_chunk() {
-                Some(bytes) => (2, u64::from(u16::from_be_bytes(*bytes))),
+                Some(bytes) => (2, u64::from(u16::from_be_bytes(*bytes)), 126),
                 None => return Ok(None),
             },
             127 => match rest.first_chunk() {
-                Some(bytes) => (8, u64::from_be_bytes(*bytes)),
+                Some(bytes) => (8, u64::from_be_bytes(*bytes), 0x1_0000),
                 None => return Ok(None),
             },
-            length => (0, u64::from(length)),
+            length => (0, u64::from(length), 0),
         };
+        if length < least || length > i64::MAX as u64 {
+            return Err(Fault::Protocol("the length of a frame is not in its shortest form"));
+        }
         // The mask may still be on its way; the length is judged as soon as it is known.
-        Ok(Some(Self { last: first & 0x80 != 0, opcode: first & 0x0f, start: 2 + extended + 4, length }))
+        let (last, reserved) = (first & 0x80 != 0, first & 0x40 != 0);
+        Ok(Some(Self { last, reserved, opcode: first & 0x0f, start: 2 + extended + 4, length }))
+    }
+
+    fn kind(&self) -> Kind {
+        Kind { is_text: self.opcode == TEXT, compressed: self.reserved }
     }
 }
 
-fn unmask(payload: &mut [u8], mask: [u8; 4]) {
+fn control(opcode: u8, payload: &[u8]) -> Result<Received<'_>, Fault> {
+    Ok(match opcode {
+        CLOSE => Received::Close(close_code(payload)?),
+        PING => Received::Ping(payload),
+        _ => Received::Pong,
+    })
+}
+
+/// Take the mask off a part of a payload that begins at this byte of it.
+fn unmask(part: &mut [u8], mut mask: [u8; 4], at: usize) {
+    mask.rotate_left(at % 4);
     let mask8 = u64::from_ne_bytes([mask[0], mask[1], mask[2], mask[3], mask[0], mask[1], mask[2], mask[3]]);
-    let mut words = payload.chunks_exact_mut(8);
+    let mut words = part.chunks_exact_mut(8);
     for word in &mut words {
         let unmasked = u64::from_ne_bytes((&*word).try_into().expect("eight bytes")) ^ mask8;
         word.copy_from_slice(&unmasked.to_ne_bytes());
@@ -201,7 +284,7 @@ mod tests {
 
     /// Everything that comes out of `input`, offered in pieces of `step` bytes.
     fn decode(input: &[u8], step: usize) -> Result<Vec<String>, Fault> {
-        let (mut decoder, mut held, mut out) = (Decoder::new(70_000), Vec::new(), Vec::new());
+        let (mut decoder, mut held, mut out) = (Decoder::new(70_000, false), Vec::new(), Vec::new());
         for piece in input.chunks(step) {
             held.extend_from_slice(piece);
             let mut at = 0;
@@ -265,7 +348,10 @@ mod tests {
             (frame(0x88, b"\x03\xe8\xff"), 1007),
             (frame(0x81, &[b'x'; 70_001]), 1009),
             ([frame(0x01, &[b'x'; 69_999]), frame(0x80, b"yy")].concat(), 1009),
-            (vec![0x81, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff], 1009),
+            (vec![0x81, 0xff, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff], 1009),
+            (vec![0x81, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff], 1002),
+            (vec![0x81, 0xfe, 0, 125], 1002),
+            (vec![0x81, 0xff, 0, 0, 0, 0, 0, 0, 0xff, 0xff], 1002),
         ] {
             let fault = decode(&input, 1_000_000).unwrap_err();
             assert_eq!(fault.close_code().number(), code, "{fault} {:?}", &input[..input.len().min(8)]);

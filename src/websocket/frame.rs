@@ -1,11 +1,13 @@
 //! Frames as a server writes them: whole, and without a mask.
 
+use super::deflate;
+
 /// Opcodes that a server sends (section 5.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Opcode {
     /// Text, in UTF-8.
     Text = 1,
-    /// Bytes.
+    /// Anything.
     Binary = 2,
     /// The end.
     Close = 8,
@@ -21,10 +23,28 @@ pub fn append_frame(opcode: Opcode, payload: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(payload);
 }
 
+/// Append a message compressed, for those who agreed to that ([`super::negotiate`]); as it is where that is shorter.
+pub fn append_compressed(opcode: Opcode, payload: &[u8], out: &mut Vec<u8>) {
+    match deflate::compress(payload) {
+        None => append_frame(opcode, payload, out),
+        Some(compressed) => {
+            append_first(opcode as u8 | COMPRESSED, compressed.len(), out);
+            out.extend_from_slice(&compressed);
+        }
+    }
+}
+
+/// The reserved bit that means so.
+const COMPRESSED: u8 = 0x40;
+
 /// Append the header of a frame whose payload of this many bytes follows.
 pub fn append_header(opcode: Opcode, length: usize, out: &mut Vec<u8>) {
+    append_first(opcode as u8, length, out);
+}
+
+fn append_first(first: u8, length: usize, out: &mut Vec<u8>) {
     out.reserve(length + 10);
-    out.push(0x80 | opcode as u8);
+    out.push(0x80 | first);
     match length {
         0..126 => out.push(length as u8),
         126..=0xffff => {

@@ -34,6 +34,8 @@ fn an_unmasked_frame_closes_with_1002() {
 fn broken_framing_closes_with_1002() {
     for (bytes, word) in [
         (with_first_byte(0xc1, b"{}"), "reserved"),
+        (vec![0x81, 0xff, 0x80, 0, 0, 0, 0, 0, 0, 0], "shortest"),
+        (vec![0x81, 0xfe, 0, 2], "shortest"),
         (frame(3, b""), "unknown kind"),
         (frame(0, b"x"), "continuation of nothing"),
         ([with_first_byte(1, b"{"), frame(TEXT, b"{}")].concat(), "within another"),
@@ -56,6 +58,9 @@ fn text_that_is_not_utf8_closes_with_1007() {
     // A character may be cut by a fragment, but has to be whole in the end.
     let (code, _) = closed_by(Setup::memory(), &[with_first_byte(1, b"\"\xc3"), frame(0, b"\"")].concat());
     assert_eq!(code, 1007);
+    // Nothing of the rest is waited for.
+    let part = &frame(TEXT, &[b"\"\xc3\"".as_slice(), &[b'x'; 500]].concat())[..20];
+    assert_eq!(closed_by(Setup::memory(), part).0, 1007);
     let (code, _) = closed_by(Setup::memory(), &frame(CLOSE, b"\x03\xe8\xff"));
     assert_eq!(code, 1007);
 }
@@ -64,7 +69,7 @@ fn text_that_is_not_utf8_closes_with_1007() {
 fn a_frame_over_the_limit_closes_with_1009_before_it_is_read() {
     let limit = |setup: Setup| setup.set("limits.message_bytes", 2048);
     // Nothing but the head of it is ever sent.
-    let claimed = [&[0x81, 0xff][..], &u64::MAX.to_be_bytes(), &[0; 4]].concat();
+    let claimed = [&[0x81, 0xff][..], &i64::MAX.to_be_bytes(), &[0; 4]].concat();
     let whole = frame(TEXT, &[b'x'; 2049]);
     let in_pieces = [with_first_byte(1, &[b'x'; 2048]), frame(0, b"x")].concat();
     let binary = frame(BINARY, &[0; 2049]);
@@ -106,7 +111,7 @@ fn fragments_pings_and_closes_in_order_are_fine() {
     }
     assert_eq!(wire.message()["id"], 2);
     wire.write(&frame(CLOSE, &[&4000_u16.to_be_bytes()[..], b"done"].concat()));
-    assert_eq!(wire.closed().0, 1000);
+    assert_eq!(wire.closed().0, 4000, "the code comes back");
 }
 
 #[test]

@@ -40,6 +40,9 @@ mod bad_messages;
 /// Frames that break WebSocket's rules: the close code for each, and harm to nobody.
 mod bad_frames;
 
+/// Messages compressed on their way.
+mod compression;
+
 /// Handshakes that are refused.
 mod refused_upgrades;
 

@@ -19,6 +19,7 @@ pub(crate) struct Answer {
 pub(crate) struct Frame {
     pub(crate) opcode: u8,
     pub(crate) payload: Vec<u8>,
+    pub(crate) compressed: bool,
 }
 
 pub(crate) const TEXT: u8 = 1;
@@ -88,7 +89,8 @@ impl Wire {
         if !self.fill(&mut head) {
             return None;
         }
-        assert_eq!(head[0] & 0xf0, 0x80, "the server neither fragments nor sets reserved bits");
+        assert_eq!(head[0] & 0xb0, 0x80, "the server does not fragment, and one reserved bit has a meaning");
+        let compressed = head[0] & 0x40 != 0;
         assert_eq!(head[1] & 0x80, 0, "the server does not mask");
         let length = match head[1] {
             126 => u64::from(u16::from_be_bytes(self.bytes())),
@@ -96,7 +98,7 @@ impl Wire {
             short => u64::from(short),
         };
         let mut payload = vec![0; usize::try_from(length).unwrap()];
-        self.fill(&mut payload).then_some(Frame { opcode: head[0] & 0x0f, payload })
+        self.fill(&mut payload).then_some(Frame { opcode: head[0] & 0x0f, payload, compressed })
     }
 
     fn fill(&mut self, bytes: &mut [u8]) -> bool {
@@ -119,7 +121,7 @@ impl Wire {
 
     /// The next frame that is no heartbeat; none at the end of the stream.
     pub(crate) fn beyond_heartbeats(&mut self) -> Option<Frame> {
-        let heartbeat = Frame { opcode: PING, payload: Vec::new() };
+        let heartbeat = Frame { opcode: PING, payload: Vec::new(), compressed: false };
         loop {
             let frame = self.frame();
             if frame.as_ref() != Some(&heartbeat) {
@@ -140,7 +142,7 @@ impl Wire {
     /// The next text frame, as JSON.
     pub(crate) fn message(&mut self) -> serde_json::Value {
         let frame = self.beyond_heartbeats().expect("a message");
-        assert_eq!(frame.opcode, TEXT, "{frame:?}");
+        assert_eq!((frame.opcode, frame.compressed), (TEXT, false), "{frame:?}");
         serde_json::from_slice(&frame.payload).unwrap()
     }
 }

@@ -30,8 +30,9 @@ impl Hub {
     /// Send what was written to `self.json`.
     fn append_json(&mut self, key: ConnectionKey) {
         self.be_individual(key);
+        let compress_from = self.limits().compress_from;
         let Some(connection) = self.connections.find(key).filter(|connection| !connection.closing) else { return };
-        connection.framing.append(&self.json, connection.outbox.own());
+        connection.framing.append(&self.json, compress_from, connection.outbox.own());
         self.connections.mark_dirty(key.index);
     }
 

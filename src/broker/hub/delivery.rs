@@ -146,7 +146,7 @@ impl Hub {
                     chunk.append_filtered(change, effect, &group.filter, &mut text);
                     let frames = frames.entry(*number).or_default();
                     for framing in Framing::ALL.into_iter().filter(|framing| !group.live[framing.index()].is_empty()) {
-                        framing.append(&text, &mut frames[framing.index()]);
+                        chunk.append(framing, &text, &mut frames[framing.index()]);
                     }
                 }
             }

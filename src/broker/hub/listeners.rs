@@ -106,7 +106,7 @@ impl Scope {
                     let mut frame = Vec::new();
                     json.clear();
                     chunk.append_filtered(change, effect, filter, &mut json);
-                    framing.append(&json, &mut frame);
+                    chunk.append(framing, &json, &mut frame);
                     frames.push(frame.into());
                 }
             }

@@ -13,7 +13,6 @@ use crate::{
     websocket::{Opcode, append_frame},
 };
 use actix_web::web::ServiceConfig;
-use backsync_protocol::CloseCode;
 use bytes::Bytes;
 use std::{
     cell::{Cell, RefCell},
@@ -182,7 +181,7 @@ struct Line {
 impl Peer {
     /// Send a message.
     pub fn send(&self, message: &str) {
-        self.0.say(|framing, out| framing.append(message, out));
+        self.0.say(|framing, out| framing.append(message, usize::MAX, out));
     }
 
     /// Send a message that is no text. Only a raw WebSocket has such; answers whether this client has one.
@@ -283,8 +282,8 @@ impl Party for Client {
         }
     }
 
-    fn close(&mut self, code: CloseCode, reason: &str) {
-        self.peer.close(code.number(), reason);
+    fn close(&mut self, code: u16, reason: &str) {
+        self.peer.close(code, reason);
     }
 
     fn unblocked(&mut self) {
