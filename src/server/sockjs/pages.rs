@@ -30,14 +30,19 @@ fn info(endpoint: &Endpoint) -> HttpResponse {
         .body(sockjs::info(endpoint.options.websocket, endpoint.options.cookie, entropy))
 }
 
-/// The page is the same for all versions of clients, and cached by its content.
+/// The page is the same for all versions of clients, and cached by its content. What runs in it is of this server's origin, so only
+/// pages that may connect can have it in a frame; the browser sees to that for the copies that it keeps, too.
 fn iframe(endpoint: &Endpoint, request: &HttpRequest) -> HttpResponse {
     if endpoint.options.client_url.is_empty() {
         return not_found();
     }
     let page = sockjs::iframe(&endpoint.options.client_url);
+    let mut ancestors = "frame-ancestors 'self'".to_owned();
+    for origin in &endpoint.origins.allowed {
+        write!(ancestors, " {origin}").expect("writing to a string cannot fail");
+    }
     let mut digest = String::new();
-    for byte in &Sha256::digest(&page)[..16] {
+    for byte in &Sha256::digest(format!("{page}{ancestors}"))[..16] {
         write!(digest, "{byte:02x}").expect("writing to a string cannot fail");
     }
     let tag = EntityTag::new_strong(digest);
@@ -50,6 +55,7 @@ fn iframe(endpoint: &Endpoint, request: &HttpRequest) -> HttpResponse {
     answer
         .insert_header((header::CACHE_CONTROL, ALWAYS))
         .insert_header((header::EXPIRES, HttpDate::from(in_a_year())))
+        .insert_header((header::CONTENT_SECURITY_POLICY, ancestors))
         .insert_header((header::ETAG, header::ETag(tag)));
     if is_known {
         return answer.finish();
