@@ -10,6 +10,7 @@ use crate::{
     position::{Position, Revision},
     record::record_id,
 };
+use std::fmt;
 
 /// What to read, or to listen to.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -76,7 +77,7 @@ impl Query {
             Method::Subscribe => &["ids", "where", "since"],
             _ => &["ids", "where"],
         };
-        refuse_others(members, known, method, "data")?;
+        refuse_others(members, known, format_args!("the data of {}", method.name()))?;
         let mut query = Self::default();
         for (name, value) in &members.0 {
             let value = *value;
@@ -235,7 +236,7 @@ impl Options {
             Method::Delete => &["policy", "base", "prefer"],
             Method::Subscribe | Method::Unsubscribe => &[],
         };
-        refuse_others(&members, known, method, "options")?;
+        refuse_others(&members, known, format_args!("the options of {}", method.name()))?;
         for (name, value) in &members.0 {
             let wrong = |right: &str| invalid(format!("{name} is {right}, not {}", json::excerpt(value.get())));
             let flag = || match value.get() {
@@ -266,11 +267,14 @@ impl Options {
     }
 }
 
-fn refuse_others(members: &Members<'_>, known: &[&str], method: Method, place: &str) -> Result<(), ErrorObject> {
+/// Refuse an object that has members beside those that are `known` in the `place` where it stands.
+///
+/// # Errors
+/// `unknown_member`, naming the first of them.
+pub fn refuse_others(members: &Members<'_>, known: &[&str], place: impl fmt::Display) -> Result<(), ErrorObject> {
     let Some((name, _)) = members.0.iter().find(|(name, _)| !known.contains(&name.as_ref())) else { return Ok(()) };
     let takes = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-    let name = json::excerpt(name);
-    let message = format!("unknown member {name} in the {place} of {}; known: {takes}", method.name());
+    let message = format!("unknown member {} in {place}; known: {takes}", json::excerpt(name));
     Err(ErrorObject::new(ErrorCode::UnknownMember, message))
 }
 

@@ -65,9 +65,10 @@ pub struct Limits {
     pub batch_records: usize,
     /// Models of the server.
     pub models: usize,
-    /// Listeners of one connection: models heard as a whole, and records heard alone.
+    /// Listeners of one connection: models heard as a whole, records heard alone, and filters.
     pub listeners_per_connection: usize,
-    /// Bytes that wait to be written to one connection before it is ended as too slow. Replies always go.
+    /// Bytes that wait to be written to one connection. Beyond it its pushes are let go of, and it is told in short what it
+    /// missed when it has read what is left. Replies always go.
     pub queue_bytes: usize,
     /// Writes of one connection that wait for their outcome.
     pub in_flight: usize,

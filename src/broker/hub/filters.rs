@@ -7,8 +7,8 @@ use crate::{
 use backsync_protocol::{Filter, filter::canonical_at};
 use foldhash::HashMap;
 
-/// Names a distinct filter of one model on one worker.
-pub(super) type Number = u32;
+/// Names a distinct filter of one model on one worker; none is used twice.
+pub(super) type Number = u64;
 
 #[derive(Debug, Default)]
 pub(super) struct Filters {
@@ -83,12 +83,8 @@ impl Filters {
     }
 
     fn add(&mut self, filter: &Filter) -> Number {
-        // Numbers are used once; a worker does not live to see four thousand million distinct filters at once.
-        while self.groups.contains_key(&self.next) {
-            self.next = self.next.wrapping_add(1);
-        }
         let number = self.next;
-        self.next = self.next.wrapping_add(1);
+        self.next += 1;
         self.groups.insert(number, Group { filter: filter.clone(), live: Default::default() });
         self.numbers.insert(filter.clone(), number);
         match filter.equality() {

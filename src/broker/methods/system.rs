@@ -9,6 +9,7 @@ use backsync_protocol::{
     ErrorCode, ErrorObject, Event, PROTOCOL_VERSION, Request,
     json::{self, Members, Value},
     message,
+    query::refuse_others,
 };
 
 /// Begin what is asked of the system.
@@ -45,10 +46,7 @@ pub(crate) fn system(
             return Err(ErrorObject::new(ErrorCode::InvalidData, message));
         }
     };
-    if let Some((name, _)) = members.0.iter().find(|(name, _)| !known.contains(&name.as_ref())) {
-        let message = format!("unknown member {}; known: {}", json::excerpt(name), known.join(", "));
-        return Err(ErrorObject::new(ErrorCode::UnknownMember, message));
-    }
+    refuse_others(members, known, format_args!("the data of {}", request.event))?;
     let text = |name: &str| match members.find(name) {
         None => Ok(None),
         Some(value) if value.get() == "null" => Ok(None),

@@ -15,6 +15,7 @@ use backsync_protocol::{
     ErrorCode, ErrorObject, Event, Method, Options, Record, RecordId, RecordInput, Request,
     json::{self, Members, Raw, Value},
     message,
+    query::refuse_others,
     record::{meta, record_id},
 };
 use sha2::{Digest, Sha256};
@@ -89,10 +90,7 @@ fn entry(
     let invalid = |message: &str| ErrorObject::new(ErrorCode::InvalidData, message);
     let wants = "an entry is an object {\"event\":\"Model:upsert\",\"data\":…,\"options\":…}";
     let members = Members::parse(element.get()).map_err(|_| invalid(wants))?;
-    if let Some((name, _)) = members.0.iter().find(|(name, _)| !["event", "data", "options"].contains(&name.as_ref())) {
-        let message = format!("unknown member {}; {wants}", json::excerpt(name));
-        return Err(ErrorObject::new(ErrorCode::UnknownMember, message));
-    }
+    refuse_others(&members, &["event", "data", "options"], "an entry of a batch")?;
     let event = members.find("event").and_then(json::string).ok_or_else(|| invalid(wants))?;
     let event = Event::parse(&event)?;
     let method = Method::parse(event.method).filter(|method| matches!(method, Method::Upsert | Method::Delete));
@@ -125,8 +123,9 @@ impl Asking<'_> {
     ) -> Result<(Few<Operation>, bool), ErrorObject> {
         let options = Options::parse(self.options, self.method)?;
         let owner = if self.model.rules.ephemeral { hub.owner(key) } else { None };
-        let policy = options.policy.unwrap_or(self.model.rules.policy);
-        let terms = Terms { policy, prefer: options.prefer, base: options.base, last_change: None, owner };
+        let terms = self.model.rules.terms();
+        let policy = options.policy.unwrap_or(terms.policy);
+        let terms = Terms { policy, prefer: options.prefer, base: options.base, owner, ..terms };
         match data {
             Some(Value::Object(members)) if self.method == Method::Upsert => {
                 let record = RecordInput::of(members, self.text, new_id)?;
