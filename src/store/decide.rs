@@ -34,6 +34,8 @@ pub(super) enum Verdict<'a> {
     Remove(Option<Millis>),
     /// Leave everything as it is.
     Keep,
+    /// The record is as it is wanted, and belongs to nobody: the writer's session gets it.
+    Claim,
     /// Refuse the whole commit.
     Reject(Rejection),
 }
@@ -63,6 +65,7 @@ pub(super) fn upsert<'a, E: From<Damaged>>(
     let edited_elsewhere = terms.base.is_some_and(|base| base != stored.revision());
     let written = stored.last_change();
     let last_change = (latest || written.is_some()).then_some(at);
+    let unchanged = if terms.owner.is_some() && found.owner.is_none() { Verdict::Claim } else { Verdict::Keep };
     match terms.policy {
         ConflictPolicy::ServerWins if edited_elsewhere => return Ok(conflict(Some(stored))),
         ConflictPolicy::LatestWins if written.is_some_and(|written| at <= written) => return Ok(Verdict::Keep),
@@ -75,7 +78,7 @@ pub(super) fn upsert<'a, E: From<Damaged>>(
             } else if merged.record.over(stored, true).map_err(Damaged::from)?.is_some() {
                 Verdict::Set(Cow::Owned(merged.record), last_change)
             } else {
-                Verdict::Keep
+                unchanged
             });
         }
         _ => {}
@@ -84,7 +87,7 @@ pub(super) fn upsert<'a, E: From<Damaged>>(
         Some(result) => Verdict::Set(result, last_change),
         // The same again, but later: who edited in between must not win.
         None if latest => Verdict::Set(Cow::Owned(RecordInput::again(stored).map_err(Damaged::from)?), last_change),
-        None => Verdict::Keep,
+        None => unchanged,
     })
 }
 

@@ -6,6 +6,7 @@
 #[cfg(test)]
 mod conformance;
 mod decide;
+mod epoch;
 mod memory;
 #[cfg(feature = "server")]
 pub mod open;
@@ -376,14 +377,4 @@ pub enum OpenError {
 
 fn owner(pid: Option<u32>) -> String {
     pid.map(|pid| format!(" (process {pid})")).unwrap_or_default()
-}
-
-/// A new name for a history.
-fn new_epoch() -> backsync_protocol::Epoch {
-    loop {
-        let random = u64::try_from(uuid::Uuid::new_v4().as_u128() >> 64).expect("the upper half of 128 bits");
-        if let Some(epoch) = std::num::NonZeroU64::new(random) {
-            return backsync_protocol::Epoch(epoch);
-        }
-    }
 }

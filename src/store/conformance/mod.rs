@@ -105,6 +105,7 @@ macro_rules! conformance {
             owners {
                 only_its_owner_changes_a_record,
                 who_makes_no_claim_leaves_the_owner,
+                who_writes_what_is_there_already_gets_it,
                 what_is_owned_is_listed_until_it_is_gone,
                 a_refused_batch_leaves_everything_its_owner,
                 an_owner_is_asked_before_anything_else,

@@ -1,7 +1,7 @@
 //! Records that belong to a session.
 
 use super::*;
-use backsync_protocol::ConflictPolicy::ServerWins;
+use backsync_protocol::ConflictPolicy::{LatestWins, ServerWins};
 use std::num::NonZeroU32;
 
 fn mine(session: &str, operation: Operation) -> Operation {
@@ -51,6 +51,21 @@ pub(crate) async fn who_makes_no_claim_leaves_the_owner(store: Arc<dyn Store>) {
     assert_eq!(owned(&store).await, [of("M", "a", "s1"), of("M", "b", "s2")]);
     commit(&store, vec![delete("a"), upsert(r#"{"id":"a"}"#)]).await;
     assert_eq!(owned(&store).await, [of("M", "b", "s2")]);
+}
+
+pub(crate) async fn who_writes_what_is_there_already_gets_it(store: Arc<dyn Store>) {
+    commit(&store, vec![upsert(r#"{"id":"a","x":1}"#), upsert(r#"{"id":"b"}"#)]).await;
+    let same = commit(&store, vec![mine("s1", upsert(r#"{"id":"a","x":1}"#))]).await;
+    assert_eq!((same.changes.len(), same.position.revision), (0, Revision(2)), "nothing changed");
+    assert_eq!(owned(&store).await, [of("M", "a", "s1")]);
+    let foreign = Step::of([mine("s2", upsert(r#"{"id":"a","x":1}"#))]).rejected(&store).await;
+    assert_eq!(foreign.why, Rejection::NotOwner);
+    // Who is refused, or too late, has written nothing.
+    Step::of([mine("s2", upsert(r#"{"id":"b"}"#)), conflict()]).rejected(&store).await;
+    commit(&store, vec![on(&Terms { last_change: Some(NOW), ..under(LatestWins) }, upsert(r#"{"id":"c"}"#))]).await;
+    let late = Terms { last_change: Some(NOW - 1), owner: Some("s2".into()), ..under(LatestWins) };
+    commit(&store, vec![on(&late, upsert(r#"{"id":"c"}"#))]).await;
+    assert_eq!(owned(&store).await, [of("M", "a", "s1")]);
 }
 
 pub(crate) async fn what_is_owned_is_listed_until_it_is_gone(store: Arc<dyn Store>) {

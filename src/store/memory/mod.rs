@@ -9,9 +9,9 @@ mod transactions;
 
 use super::{
     Answer, Change, Commit, Committed, Done, Few, Millis, Outcome, Owned, Part, Read, Rejected, Rejection, Retention,
-    Snapshot, Store, StoreError,
+    Snapshot, Store, StoreError, epoch,
 };
-use backsync_protocol::{ModelName, Position, RecordId, Revision};
+use backsync_protocol::{Epoch, ModelName, Position, RecordId, Revision};
 use foldhash::HashMap;
 use model::{Applied, Model};
 use std::sync::{
@@ -21,30 +21,51 @@ use std::sync::{
 use transactions::{Seen, Transactions};
 
 /// The store of `memory:`.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Memory {
     retention: Retention,
+    epoch: Epoch,
     models: RwLock<HashMap<ModelName, Arc<Mutex<Model>>>>,
     /// Locked before any model is.
     transactions: Mutex<Transactions>,
     is_closed: AtomicBool,
 }
 
+impl Default for Memory {
+    fn default() -> Self {
+        Self::new(Retention::default())
+    }
+}
+
 impl Memory {
     /// An empty store.
     pub fn new(retention: Retention) -> Self {
-        Self { retention, ..Self::default() }
+        let (models, transactions, is_closed) = Default::default();
+        Self { retention, epoch: epoch::new(), models, transactions, is_closed }
     }
 
+    /// A model to be written.
     fn model(&self, name: &ModelName) -> Arc<Mutex<Model>> {
-        if let Some(model) = self.models.read().unwrap_or_else(PoisonError::into_inner).get(name) {
-            return model.clone();
-        }
-        self.models.write().unwrap_or_else(PoisonError::into_inner).entry(name.clone()).or_default().clone()
+        self.known(name).unwrap_or_else(|| {
+            let mut models = self.models.write().unwrap_or_else(PoisonError::into_inner);
+            models.entry(name.clone()).or_insert_with(|| Arc::new(Mutex::new(self.empty(name)))).clone()
+        })
     }
 
+    fn known(&self, name: &ModelName) -> Option<Arc<Mutex<Model>>> {
+        self.models.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+
+    fn empty(&self, name: &ModelName) -> Model {
+        Model::new(epoch::of_model(self.epoch, name))
+    }
+
+    /// Look at a model; one that nobody has written is as an empty one, and is not kept.
     fn with<T>(&self, name: &ModelName, work: impl FnOnce(&Model) -> T) -> Answer<T> {
-        self.unless_closed(|| work(&lock(&self.model(name))))
+        self.unless_closed(|| match self.known(name) {
+            Some(model) => work(&lock(&model)),
+            None => work(&self.empty(name)),
+        })
     }
 
     fn unless_closed<T>(&self, work: impl FnOnce() -> T) -> Answer<T> {
@@ -166,6 +187,17 @@ mod tests {
         }
     }
     conformance!(InMemory);
+
+    #[test]
+    fn reading_makes_no_model() {
+        let (store, model) = (Memory::default(), model("M"));
+        let Answer::Ready(Some(Ok(before))) = store.position(&model) else { panic!("it answers at once") };
+        drop((store.read(&model, Read::default()), store.changes(&model, Revision(0), 1)));
+        assert!(store.models.read().unwrap().is_empty());
+        drop(store.commit([Step::of([upsert(r#"{"id":"a"}"#)]).0].into_iter().collect()));
+        let Answer::Ready(Some(Ok(after))) = store.position(&model) else { panic!("it answers at once") };
+        assert_eq!((after.epoch, before.revision.next()), (before.epoch, after.revision), "it is the same history");
+    }
 
     #[test]
     fn nobody_waits_for_an_answer() {

@@ -5,9 +5,8 @@ use super::{
     records::{Place, Records, Slot},
 };
 use crate::store::{
-    Bounds, Change, ChangeKind, Few, Millis, Operation, Part, Read, Rejection, Retention, Selection, Snapshot,
+    Bounds, Change, ChangeKind, Few, Millis, Operation, Part, Read, Rejection, Retention, Selection, Snapshot, Terms,
     decide::{self, Damaged, Found, Verdict},
-    new_epoch,
 };
 use backsync_protocol::{Epoch, Position, Record, RecordId, Revision};
 use std::{
@@ -36,13 +35,6 @@ impl Entry {
     fn change(&self) -> Change {
         let Self { revision, kind, record } = self;
         Change { revision: *revision, kind: *kind, record: record.clone(), before: None }
-    }
-}
-
-impl Default for Model {
-    fn default() -> Self {
-        let (records, log, graves) = Default::default();
-        Self { epoch: new_epoch(), head: Revision(0), records, log, graves }
     }
 }
 
@@ -81,6 +73,11 @@ enum Undo {
 }
 
 impl Model {
+    pub(super) fn new(epoch: Epoch) -> Self {
+        let (records, log, graves) = Default::default();
+        Self { epoch, head: Revision(0), records, log, graves }
+    }
+
     pub(super) fn position(&self) -> Position {
         Position { epoch: self.epoch, revision: self.head }
     }
@@ -142,7 +139,8 @@ impl Model {
             Operation::Upsert { record, .. } => record.id(),
             Operation::Delete { id, .. } => id.as_str(),
         };
-        let place = self.records.find(id);
+        let looked_up = self.records.look_up(id);
+        let place = looked_up.ok();
         let stored = place.map(|place| &self.records.at(place).record);
         let found = Found {
             record: stored,
@@ -161,27 +159,30 @@ impl Model {
             }
             Operation::Delete { terms, .. } => (decide::delete(terms, found, now), terms),
         };
-        match (verdict, place) {
+        match (verdict, looked_up) {
             (Verdict::Reject(rejection), _) => return Err(rejection),
             (Verdict::Keep, _) => applied.records.push(stored.cloned()),
-            (Verdict::Set(input, last_change), place) => {
+            (Verdict::Claim, place) => {
+                let place = place.expect("what is claimed is there");
+                let record = self.records.at(place).record.clone();
+                self.claim(place, terms);
+                applied.note(|| Undo::Update(place, record.clone(), None));
+                applied.records.push(Some(record));
+            }
+            (Verdict::Set(input, last_change), looked_up) => {
                 let revision = self.head.next();
                 let record = Record::new(&input, revision, last_change);
-                let (kind, before) = match place {
-                    None => {
-                        let place = self.records.insert(Slot { record: record.clone(), inserted: now });
-                        if terms.owner.is_some() {
-                            self.records.set_owner(place, terms.owner.clone());
-                        }
+                let (kind, before) = match looked_up {
+                    Err(vacant) => {
+                        let place = self.records.insert(vacant, Slot { record: record.clone(), inserted: now });
+                        self.claim(place, terms);
                         applied.note(|| Undo::Insert(place));
                         (ChangeKind::Insert, None)
                     }
-                    Some(place) => {
+                    Ok(place) => {
                         let before = self.records.replace(place, record.clone());
                         let owner = self.records.owner(place).cloned();
-                        if terms.owner.is_some() && owner.is_none() {
-                            self.records.set_owner(place, terms.owner.clone());
-                        }
+                        self.claim(place, terms);
                         applied.note(|| Undo::Update(place, before.clone(), owner));
                         (ChangeKind::Update, Some(before))
                     }
@@ -190,14 +191,21 @@ impl Model {
                 applied.records.push(Some(record.clone()));
                 applied.changes.push(Change { revision, kind, record, before });
             }
-            (Verdict::Remove(last_change), Some(place)) => {
+            (Verdict::Remove(last_change), Ok(place)) => {
                 self.remove(place, ChangeKind::Delete, last_change, applied);
                 applied.deleted.insert(id.into(), last_change);
                 applied.records.push(None);
             }
-            (Verdict::Remove(_), None) => unreachable!("what is not there is not removed"),
+            (Verdict::Remove(_), Err(_)) => unreachable!("what is not there is not removed"),
         }
         Ok(())
+    }
+
+    /// A record that belongs to nobody belongs to the session that writes it.
+    fn claim(&mut self, place: Place, terms: &Terms) {
+        if terms.owner.is_some() && self.records.owner(place).is_none() {
+            self.records.set_owner(place, terms.owner.clone());
+        }
     }
 
     fn remove(&mut self, place: Place, kind: ChangeKind, last_change: Option<Millis>, applied: &mut Applied) {

@@ -36,6 +36,12 @@ struct Entry {
     place: Place,
 }
 
+/// An id that no record has.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Vacant {
+    hash: u64,
+}
+
 /// A record, and when it was inserted.
 #[derive(Debug, Clone)]
 pub(super) struct Slot {
@@ -49,8 +55,14 @@ impl Records {
     }
 
     pub(super) fn find(&self, id: &str) -> Option<Place> {
+        self.look_up(id).ok()
+    }
+
+    /// The place of a record; where there is none of this id, what [`Self::insert`] needs.
+    pub(super) fn look_up(&self, id: &str) -> Result<Place, Vacant> {
         let hash = self.hash(id);
-        self.table.find(hash, |entry| entry.hash == hash && self.at(entry.place).record.id() == id).map(|e| e.place)
+        let is_it = |entry: &Entry| entry.hash == hash && self.at(entry.place).record.id() == id;
+        self.table.find(hash, is_it).map(|entry| entry.place).ok_or(Vacant { hash })
     }
 
     /// The record at a place that [`Self::find`] gave.
@@ -74,10 +86,10 @@ impl Records {
         self.owners.iter().map(|(place, owner)| (self.at(*place), owner))
     }
 
-    /// Put a record that has none of its id there yet at the end.
-    pub(super) fn insert(&mut self, slot: Slot) -> Place {
+    /// Put a record whose id is vacant at the end.
+    pub(super) fn insert(&mut self, vacant: Vacant, slot: Slot) -> Place {
         let place = self.first + self.slots.len() as Place;
-        self.enter(slot.record.id(), place);
+        self.enter(vacant, place);
         self.slots.push_back(Some(slot));
         place
     }
@@ -101,7 +113,7 @@ impl Records {
 
     /// Undo a removal.
     pub(super) fn put_back(&mut self, place: Place, slot: Slot) {
-        self.enter(slot.record.id(), place);
+        self.enter(Vacant { hash: self.hash(slot.record.id()) }, place);
         let index = self.index(place);
         self.slots[index] = Some(slot);
     }
@@ -143,8 +155,7 @@ impl Records {
         usize::try_from(place - self.first).expect("slots are in memory")
     }
 
-    fn enter(&mut self, id: &str, place: Place) {
-        let hash = self.hash(id);
+    fn enter(&mut self, Vacant { hash }: Vacant, place: Place) {
         self.table.insert_unique(hash, Entry { hash, place }, |entry| entry.hash);
     }
 }
@@ -153,6 +164,12 @@ impl Records {
 mod tests {
     use super::*;
     use backsync_protocol::{RecordId, RecordInput, Revision};
+
+    fn insert(records: &mut Records, id: u32) -> Place {
+        let slot = slot(id);
+        let vacant = records.look_up(slot.record.id()).unwrap_err();
+        records.insert(vacant, slot)
+    }
 
     fn slot(id: u32) -> Slot {
         let id = RecordId::parse(&id.to_string()).unwrap();
@@ -164,7 +181,7 @@ mod tests {
     fn order_is_kept_and_empty_slots_do_not_stay() {
         let mut records = Records::default();
         for id in 0..1000 {
-            let place = records.insert(slot(id));
+            let place = insert(&mut records, id);
             records.set_owner(place, (id % 100 == 7).then(|| "me".into()));
         }
         for id in (0..1000_u32).filter(|id| id % 10 != 7) {
@@ -186,7 +203,7 @@ mod tests {
     fn the_oldest_go_without_anything_being_moved() {
         let mut records = Records::default();
         for id in 0..10_000 {
-            records.insert(slot(id));
+            insert(&mut records, id);
             if records.len() > 10 {
                 let (place, _) = records.iter().next().unwrap();
                 records.remove(place);

@@ -37,7 +37,7 @@ use self::{
     space::Space,
     writer::Writer,
 };
-use super::{Answer, Change, Commit, Few, OpenError, Outcome, Owned, Read, Snapshot, Store, new_epoch};
+use super::{Answer, Change, Commit, Few, OpenError, Outcome, Owned, Read, Snapshot, Store};
 use backsync_protocol::{Epoch, ModelName, Position, Revision};
 use std::{
     path::Path,
@@ -95,7 +95,7 @@ impl Sqlite {
         let space = Space::new(&connection, options.max_bytes).map_err(failed)?;
         let opening = space
             .open_reserve(&connection)
-            .and_then(|()| schema::begin_epoch(&connection, new_epoch()))
+            .and_then(|()| schema::begin_epoch(&connection, super::epoch::new()))
             .and_then(|opening| space.restrict(&connection).map(|()| opening))
             .map_err(failed)?;
 

@@ -60,6 +60,11 @@ pub(super) fn update(
         record.json()
     ])?;
     // Apart, because it is seldom and would make every update look at one more index.
+    claim(connection, stored, owner)
+}
+
+/// Give a record that belongs to nobody to a session.
+pub(super) fn claim(connection: &Connection, stored: &Stored, owner: Option<&str>) -> rusqlite::Result<()> {
     if owner.is_some() && stored.owner.is_none() {
         connection
             .prepare_cached("UPDATE records SET owner = ?2 WHERE rowid = ?1")?

@@ -75,6 +75,11 @@ impl Step<'_> {
         match (verdict, stored) {
             (Verdict::Reject(why), _) => return Ok(Err(why)),
             (Verdict::Keep, stored) => done.records.push(stored.map(|stored| stored.record)),
+            (Verdict::Claim, stored) => {
+                let stored = stored.expect("what is claimed is there");
+                records::claim(self.connection, &stored, terms.owner.as_deref())?;
+                done.records.push(Some(stored.record));
+            }
             (Verdict::Set(input, last_change), stored) => {
                 let change = self.set(&input, last_change, stored, terms.owner.as_deref())?;
                 done.records.push(Some(change.record.clone()));

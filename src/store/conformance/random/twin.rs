@@ -168,6 +168,8 @@ impl Twin {
 enum Decision {
     Write(Map<String, Value>, Option<Millis>),
     Remove(Option<Millis>),
+    /// The record is as it is wanted; who owns nothing of it may.
+    Claim,
     Keep,
 }
 
@@ -198,6 +200,10 @@ impl Model {
                 Decision::Remove(time) => {
                     self.remove(id, ChangeKind::Delete, now);
                     self.buried.insert(id.to_owned(), time);
+                }
+                Decision::Claim => {
+                    let entry = self.records.iter_mut().find(|entry| entry.id == id).unwrap();
+                    entry.owner = entry.owner.take().or_else(|| terms.owner.as_ref().map(ToString::to_string));
                 }
                 Decision::Keep => {}
             }
@@ -256,7 +262,7 @@ impl Model {
                     result = merged;
                 }
                 let is_change = result != stored.attributes || terms.policy == LatestWins;
-                Ok(if is_change { Decision::Write(result, time) } else { Decision::Keep })
+                Ok(if is_change { Decision::Write(result, time) } else { Decision::Claim })
             }
         }
     }
