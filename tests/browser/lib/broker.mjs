@@ -48,6 +48,11 @@ export class Broker {
     await this.#run();
   }
 
+  /** Asks it to end, as an operator does; resolves when it has. */
+  stop() {
+    return this.#process.kill("SIGTERM");
+  }
+
   async #run() {
     const args = ["serve", "--listen", this.address, "--store", this.#store, "--set", "log.format=json"];
     for (const setting of this.#settings) args.push("--set", setting);
