@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Everything that has to hold before a change lands. Installs what it takes (Debian's Chromium, npm packages), starts and
+# Everything that has to hold before a change lands. Installs what it takes (Debian's Chromium, npm packages, cargo-fuzz), starts and
 # ends every server by itself, and leaves nothing behind but build output.
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -28,6 +28,9 @@ cargo check --locked --no-default-features --lib
 
 step 'Rust: units, stores, protocol, the whole server'
 cargo test --locked --workspace
+
+step 'Fuzzing, a short look'
+fuzz/run.sh 15
 
 step 'Console modules'
 node --test tests/console/*.test.mjs
