@@ -1,7 +1,7 @@
 //! A client's messages: what is taken for a request is one to `serde_json` too, and so is what is made of its records.
 #![no_main]
 
-use backsync::protocol::{Event, Query, Record, RecordId, RecordInput, Request, Revision, json::Raw};
+use backsync::protocol::{Event, Record, RecordId, RecordInput, Request, Revision, json::Raw};
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Value, value::RawValue};
 
