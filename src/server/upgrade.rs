@@ -10,7 +10,7 @@ use super::{
 use crate::websocket::{Agreed, negotiate};
 use actix_codec::Framed;
 use actix_http::{
-    Method, Request, RequestHead, StatusCode,
+    Method, Request, RequestHead, StatusCode, Version,
     h1::Codec,
     header,
     ws::{HandshakeError, hash_key, verify_handshake},
@@ -171,6 +171,14 @@ pub(super) fn judge(
         }
         _ => Refusal::new(StatusCode::BAD_REQUEST, NO_UPGRADE),
     })?;
+    // A body would be taken for frames here, and for something else by whoever stands before this server.
+    let has_body = head.headers().get(header::CONTENT_LENGTH).is_some_and(|length| length != "0");
+    if head.version < Version::HTTP_11 || has_body || head.headers().contains_key(header::TRANSFER_ENCODING) {
+        return Err(Refusal::new(
+            StatusCode::BAD_REQUEST,
+            "a WebSocket begins with a request of HTTP/1.1 without a body\n",
+        ));
+    }
     let text = |name| head.headers().get(name).and_then(|value| value.to_str().ok());
     // An origin that is no text is of nobody known.
     let origin = head.headers().get(header::ORIGIN).map(|value| value.to_str().unwrap_or("null"));

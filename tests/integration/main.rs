@@ -40,6 +40,9 @@ mod bad_messages;
 /// Frames that break WebSocket's rules: the close code for each, and harm to nobody.
 mod bad_frames;
 
+/// HTTP that breaks its rules, or never ends.
+mod bad_requests;
+
 /// Messages compressed on their way.
 mod compression;
 
