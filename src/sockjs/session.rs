@@ -6,7 +6,7 @@
 use super::frame::{GREETING, close_frame};
 use serde::{
     Deserialize,
-    de::{Error, Visitor},
+    de::{Error, IgnoredAny, Visitor},
 };
 use std::{
     fmt,
@@ -121,14 +121,13 @@ pub fn messages(text: &str) -> Result<Vec<String>, BrokenMessages> {
     if let Ok(messages) = serde_json::from_str(text) {
         return Ok(messages);
     }
+    let is_json = serde_json::from_str::<IgnoredAny>(text).is_ok();
     match serde_json::from_str::<Vec<Lossy>>(text) {
-        Ok(messages) => Ok(messages.into_iter().map(|message| message.0).collect()),
-        Err(_) if text.trim_ascii_start().starts_with('[') => Err(BrokenMessages::NoStrings),
-        Err(_) if text.trim_ascii().is_empty() => Err(BrokenMessages::NoArray),
-        Err(_) => match serde_json::from_str::<serde::de::IgnoredAny>(text) {
-            Ok(_) => Err(BrokenMessages::NoArray),
-            Err(_) => Err(BrokenMessages::NoStrings),
-        },
+        // Where bytes are asked for, control characters pass, which no JSON string has.
+        Ok(messages) if is_json => Ok(messages.into_iter().map(|message| message.0).collect()),
+        _ if text.trim_ascii_start().starts_with('[') => Err(BrokenMessages::NoStrings),
+        _ if is_json || text.trim_ascii().is_empty() => Err(BrokenMessages::NoArray),
+        _ => Err(BrokenMessages::NoStrings),
     }
 }
 
@@ -141,8 +140,11 @@ pub fn messages_of_frame(text: &str) -> Result<Vec<String>, BrokenMessages> {
         return Ok(Vec::new());
     }
     if text.starts_with('"') {
-        return serde_json::from_str::<Lossy>(text)
-            .map_or(Err(BrokenMessages::NoStrings), |message| Ok(vec![message.0]));
+        // An array of one is read as strictly as any.
+        return messages(&format!("[{text}]")).and_then(|messages| match messages.len() {
+            1 => Ok(messages),
+            _ => Err(BrokenMessages::NoStrings),
+        });
     }
     messages(text)
 }
@@ -244,11 +246,26 @@ mod tests {
         for none in ["", " \n", "\"a\"", "1", "null", "{}"] {
             assert_eq!(messages(none), Err(BrokenMessages::NoArray), "{none}");
         }
-        for broken in ["x", "[1]", "[\"a\"", "[\"a\"] x", "[null]", "[[\"a\"]]", "[\"\\x\"]", "{", "[\"\\ud800"] {
+        for broken in [
+            "x",
+            "[1]",
+            "[\"a\"",
+            "[\"a\"] x",
+            "[null]",
+            "[[\"a\"]]",
+            "[\"\\x\"]",
+            "{",
+            "[\"\\ud800",
+            "[\"a\nb\"]",
+            "[\"\t\\ud800\"]",
+        ] {
             assert_eq!(messages(broken), Err(BrokenMessages::NoStrings), "{broken}");
         }
         assert_eq!(messages_of_frame(""), strings(&[]));
         assert_eq!(messages_of_frame(r#""a\ud800""#), strings(&["a\u{fffd}"]));
+        for broken in ["\"a\nb\"", "\"a\",\"b\"", "\"a\"],[\"b\"", "\"a"] {
+            assert_eq!(messages_of_frame(broken), Err(BrokenMessages::NoStrings), "{broken}");
+        }
         assert_eq!(messages_of_frame(r#"["a"]"#), strings(&["a"]));
         for broken in ["\"a", "x", "{}", "1"] {
             assert!(messages_of_frame(broken).is_err(), "{broken}");
