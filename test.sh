@@ -39,4 +39,8 @@ step 'Browser'
 (cd examples/log-console && npm ci --no-audit --no-fund)
 (cd tests/browser && npm ci --no-audit --no-fund && BACKSYNC_BIN="$PWD/../../target/debug/backsync" npm test)
 
+step 'SockJS'
+(cd tests/sockjs && npm ci --no-audit --no-fund \
+    && BACKSYNC_BIN="$PWD/../../target/debug/backsync" BACKSYNC_ECHO="$PWD/../../target/debug/examples/sockjs_echo" npm test)
+
 step 'All passed'

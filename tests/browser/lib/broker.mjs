@@ -42,6 +42,10 @@ export class Broker {
     return `http://${this.address}`;
   }
 
+  get pid() {
+    return this.#process.child.pid;
+  }
+
   /** Ends it as a power cut would, and starts it again with the same port and store. */
   async killAndRestart() {
     await this.#process.kill("SIGKILL");

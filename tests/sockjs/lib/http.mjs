@@ -48,6 +48,16 @@ export class Connection {
     this.#socket.end();
   }
 
+  /** Reads no more. */
+  pause() {
+    this.#socket.pause();
+  }
+
+  /** Whether the server has closed it. */
+  isOver() {
+    return this.#ended;
+  }
+
   /** Goes away. */
   abort() {
     this.#socket.destroy();
