@@ -113,16 +113,18 @@ export class Talk {
   async carryTexts(model, codes) {
     const texts = codes.map((points) => String.fromCodePoint(...points));
     await this.request(`${model}:subscribe`);
+    // In names, too, but for halves of surrogate pairs.
+    const name = (text) => (text.isWellFormed() ? `k${text}` : "k");
     for (const [i, text] of texts.entries()) {
-      const { data, error } = await this.request(`${model}:upsert`, { id: `t${i}`, [`k${text}`]: text });
+      const { data, error } = await this.request(`${model}:upsert`, { id: `t${i}`, [name(text)]: text });
       if (error) throw new Error(error.message);
-      if (data[`k${text}`] !== text) throw new Error(`reply: ${JSON.stringify(text)} became ${JSON.stringify(data)}`);
+      if (data[name(text)] !== text) throw new Error(`reply: ${JSON.stringify(text)} became ${JSON.stringify(data)}`);
     }
     const pushed = (await this.pushed(texts.length)).map(({ data }) => data);
     const { data: read } = await this.request(`${model}:read`);
     for (const records of [pushed, read]) {
       for (const [i, text] of texts.entries()) {
-        if (records[i][`k${text}`] !== text) throw new Error(`${JSON.stringify(text)} became ${JSON.stringify(records[i])}`);
+        if (records[i][name(text)] !== text) throw new Error(`${JSON.stringify(text)} became ${JSON.stringify(records[i])}`);
       }
     }
     return texts.length;
