@@ -3,6 +3,8 @@
 //! A bus is a hint, never the truth: what it carries may be lost, repeated, late or out of order, and everything must
 //! still come right from the store's log.
 
+#[cfg(test)]
+pub(crate) mod faulty;
 mod local;
 #[cfg(feature = "server")]
 pub mod open;

@@ -4,3 +4,4 @@ mod client;
 mod lagging;
 mod simulation;
 mod slow_reader;
+mod truth;
