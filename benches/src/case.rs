@@ -3,6 +3,7 @@
 use clap::ValueEnum;
 
 use crate::bare::Mode;
+use crate::dialect::Channel;
 use crate::failure::Failure;
 use crate::scenario::{Cost, Fanout, Ids, Lengths, Requests, Shape, Workload, measure};
 use crate::target::Target;
@@ -16,6 +17,8 @@ pub(crate) enum Scenario {
     Fanout,
     /// 500 models with 10 listeners each.
     Many,
+    /// 500 rooms of one model, told apart by a filter, with 10 listeners each.
+    Rooms,
     /// 10,000 listeners and nothing to hear.
     Idle,
     /// Acknowledged writes that nobody hears.
@@ -52,14 +55,14 @@ enum Work {
 }
 
 /// All comparisons, in the order of the table.
-pub(crate) const CASES: [Case; 7] = [
+pub(crate) const CASES: [Case; 8] = [
     Case {
         scenario: Scenario::Fanout,
         name: "fanout, window 1",
         unit: "delivery",
         mode: Mode::Each,
         bar: 1.2,
-        work: Work::Fanout(Shape { models: 1, listeners: 1_000, window: 1 }),
+        work: Work::Fanout(Shape { channel: Channel::Model, channels: 1, listeners: 1_000, window: 1 }),
     },
     Case {
         scenario: Scenario::Fanout,
@@ -67,7 +70,7 @@ pub(crate) const CASES: [Case; 7] = [
         unit: "delivery",
         mode: Mode::Batch,
         bar: 2.5,
-        work: Work::Fanout(Shape { models: 1, listeners: 1_000, window: 64 }),
+        work: Work::Fanout(Shape { channel: Channel::Model, channels: 1, listeners: 1_000, window: 64 }),
     },
     Case {
         scenario: Scenario::Many,
@@ -75,7 +78,16 @@ pub(crate) const CASES: [Case; 7] = [
         unit: "delivery",
         mode: Mode::Each,
         bar: 1.2,
-        work: Work::Fanout(Shape { models: 500, listeners: 10, window: 64 }),
+        work: Work::Fanout(Shape { channel: Channel::Model, channels: 500, listeners: 10, window: 64 }),
+    },
+    Case {
+        scenario: Scenario::Rooms,
+        name: "many rooms, window 64",
+        unit: "delivery",
+        mode: Mode::Each,
+        // As many models as there are rooms may cost 1.2, and rooms 1.2 times that.
+        bar: 1.44,
+        work: Work::Fanout(Shape { channel: Channel::Room, channels: 500, listeners: 10, window: 64 }),
     },
     Case {
         scenario: Scenario::Requests,

@@ -3,7 +3,7 @@
 //!
 //! | | backsync | bare |
 //! |---|---|---|
-//! | listen | `{"id":1,"event":"Bench:subscribe"}` | `S0` |
+//! | listen | `{"id":1,"event":"Bench:subscribe"}`, for a room with a filter | `S0` |
 //! | answer | `{"id":1,"event":"Bench:subscribe","data":{},…}` | `S` |
 //! | write | `{"id":7,"event":"Bench:upsert","data":{…}}` | `P0 {…}`: what follows the blank is sent on as it is |
 //! | answer | `{"id":7,"event":"Bench:upsert","data":{…},…}` | `A`, or in mode `echo` what was written |
@@ -32,6 +32,37 @@ pub(crate) enum Dialect {
     Bare,
 }
 
+/// What a listener hears.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Channel {
+    /// A model, by its number.
+    Model(usize),
+    /// A room of the first model, by its number: the records that bear it.
+    Room(usize),
+}
+
+impl Channel {
+    fn number(self) -> usize {
+        let (Self::Model(number) | Self::Room(number)) = self;
+        number
+    }
+
+    fn model(self) -> Name {
+        match self {
+            Self::Model(number) => Name(number),
+            Self::Room(_) => Name(0),
+        }
+    }
+
+    /// Appends the record without the closing brace.
+    fn put_open(self, out: &mut Vec<u8>, write: Revision) {
+        write.put_open(out);
+        if let Self::Room(room) = self {
+            put!(out, r#","room":{room}"#);
+        }
+    }
+}
+
 /// What a receiver checks of a push.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Push {
@@ -53,6 +84,7 @@ struct Stored {
     sequence: u64,
     #[serde(rename = "_rev")]
     revision: u64,
+    room: Option<usize>,
 }
 
 #[derive(Deserialize)]
@@ -67,11 +99,14 @@ impl Dialect {
         "/ws"
     }
 
-    /// The request that makes a connection hear of all changes of a model.
-    pub(crate) fn subscribe(self, model: usize) -> String {
-        match self {
-            Self::Backsync => format!(r#"{{"id":1,"event":"{}:subscribe"}}"#, Name(model)),
-            Self::Bare => format!("S{model}"),
+    /// The request that makes a connection hear of all changes of a channel.
+    pub(crate) fn subscribe(self, channel: Channel) -> String {
+        match (self, channel) {
+            (Self::Backsync, Channel::Model(_)) => format!(r#"{{"id":1,"event":"{}:subscribe"}}"#, channel.model()),
+            (Self::Backsync, Channel::Room(room)) => {
+                format!(r#"{{"id":1,"event":"{}:subscribe","data":{{"where":{{"room":{room}}}}}}}"#, channel.model())
+            }
+            (Self::Bare, _) => format!("S{}", channel.number()),
         }
     }
 
@@ -85,16 +120,16 @@ impl Dialect {
     }
 
     /// Appends the request number `request` that writes a record.
-    pub(crate) fn put_upsert(self, out: &mut Vec<u8>, model: usize, request: u64, write: Revision) {
+    pub(crate) fn put_upsert(self, out: &mut Vec<u8>, channel: Channel, request: u64, write: Revision) {
         match self {
             Self::Backsync => {
-                put!(out, r#"{{"id":{request},"event":"{}:upsert","data":"#, Name(model));
-                write.put(out);
-                out.push(b'}');
+                put!(out, r#"{{"id":{request},"event":"{}:upsert","data":"#, channel.model());
+                channel.put_open(out, write);
+                out.extend_from_slice(b"}}");
             }
             Self::Bare => {
-                put!(out, "P{model} ");
-                put_push(out, model, write);
+                put!(out, "P{} ", channel.number());
+                put_push(out, channel, request, write);
             }
         }
     }
@@ -118,23 +153,31 @@ impl Dialect {
     }
 }
 
-/// Reads a push of `model`, which both servers send in the same form.
-pub(crate) fn read_push(text: &[u8], model: usize) -> Result<Push, Failure> {
+/// Reads a push of a channel, which both servers send in the same form.
+pub(crate) fn read_push(text: &[u8], channel: Channel) -> Result<Push, Failure> {
     let push: PushText = serde_json::from_slice(text).map_err(|_| unexpected("a push", text))?;
-    let Stored { sequence, revision } = push.data;
+    let Stored { sequence, revision, .. } = push.data;
     let number = push.position.rsplit_once('.').and_then(|(_, number)| number.parse().ok());
-    if push.event != format!("{}:upsert", Name(model)) || number != Some(revision) {
-        return Err(unexpected(&format!("a push of {}", Name(model)), text));
+    let room = match channel {
+        Channel::Model(_) => None,
+        Channel::Room(room) => Some(room),
+    };
+    if push.event != format!("{}:upsert", channel.model()) || number != Some(revision) || push.data.room != room {
+        return Err(unexpected(&format!("a push of {channel:?}"), text));
     }
     Ok(Push { sequence, revision })
 }
 
 /// The push as the broker builds it for the first, second … change of a new model, byte for byte as long.
-fn put_push(out: &mut Vec<u8>, model: usize, write: Revision) {
-    let revision = write.sequence;
-    put!(out, r#"{{"event":"{}:upsert","data":"#, Name(model));
-    write.put_open(out);
-    put!(out, r#","_rev":{revision}}},"position":"0123456789abcdef.{revision}"}}"#);
+fn put_push(out: &mut Vec<u8>, channel: Channel, request: u64, write: Revision) {
+    // All rooms are numbered together.
+    let (revision, filter) = match channel {
+        Channel::Model(_) => (write.sequence, ""),
+        Channel::Room(_) => (request, r#","filter":"0123456789abcdef0123456789abcdef""#),
+    };
+    put!(out, r#"{{"event":"{}:upsert","data":"#, channel.model());
+    channel.put_open(out, write);
+    put!(out, r#","_rev":{revision}}}{filter},"position":"0123456789abcdef.{revision}"}}"#);
 }
 
 fn check_reply(answer: &[u8], request: u64) -> Result<(), Failure> {
@@ -170,10 +213,15 @@ mod tests {
     #[test]
     fn a_push_made_for_the_bare_server_reads_like_the_brokers() {
         let mut request = Vec::new();
-        Dialect::Bare.put_upsert(&mut request, 4, 1, WRITE);
+        Dialect::Bare.put_upsert(&mut request, Channel::Model(4), 1, WRITE);
         let push = request.strip_prefix(b"P4 ").unwrap();
-        assert_eq!(read_push(push, 4).unwrap(), Push { sequence: 12, revision: 12 });
-        assert!(read_push(push, 5).is_err());
+        assert_eq!(read_push(push, Channel::Model(4)).unwrap(), Push { sequence: 12, revision: 12 });
+        assert!(read_push(push, Channel::Model(5)).is_err());
+        request.clear();
+        Dialect::Bare.put_upsert(&mut request, Channel::Room(4), 99, WRITE);
+        let push = request.strip_prefix(b"P4 ").unwrap();
+        assert_eq!(read_push(push, Channel::Room(4)).unwrap(), Push { sequence: 12, revision: 99 });
+        assert!(read_push(push, Channel::Room(5)).is_err() && read_push(push, Channel::Model(0)).is_err());
     }
 
     #[test]
@@ -193,7 +241,7 @@ mod tests {
     #[test]
     fn requests_are_json() {
         let mut request = Vec::new();
-        Dialect::Backsync.put_upsert(&mut request, 0, 9, WRITE);
+        Dialect::Backsync.put_upsert(&mut request, Channel::Model(0), 9, WRITE);
         let request: serde_json::Value = serde_json::from_slice(&request).unwrap();
         assert_eq!((&request["id"], &request["event"]), (&9.into(), &"Bench:upsert".into()));
         assert_eq!(request["data"]["sequence"], 12);

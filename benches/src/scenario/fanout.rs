@@ -4,23 +4,25 @@ use std::time::{Duration, Instant};
 
 use super::listening::listen;
 use super::{CHECKED, Tally, Workload};
-use crate::dialect::{Dialect, read_push};
+use crate::dialect::{Channel, Dialect, read_push};
 use crate::failure::Failure;
 use crate::load::{Arrival, Load};
 use crate::record::Revision;
 use crate::target::Target;
 
-/// Records a model has; writes go round them.
+/// Records a channel has; writes go round them.
 const RECORDS: u64 = 1_000;
 
 /// How listeners are spread, and how far ahead the writer is.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Shape {
-    /// Models, each with listeners of its own.
-    pub(crate) models: usize,
-    /// Listeners of each model.
+    /// What is listened to: models, or rooms of one, by their numbers.
+    pub(crate) channel: fn(usize) -> Channel,
+    /// How many of them, each with listeners of its own.
+    pub(crate) channels: usize,
+    /// Listeners of each.
     pub(crate) listeners: usize,
-    /// Messages written at once, each to the next model. The following ones wait until every listener has these: were
+    /// Messages written at once, each to the next channel. The following ones wait until every listener has these: were
     /// they written one by one as there is room, luck would decide how many a server finds together.
     pub(crate) window: usize,
 }
@@ -32,16 +34,16 @@ pub(crate) struct Fanout {
     dialect: Dialect,
     load: Load,
     counts: Counts,
-    next_model: usize,
+    next: usize,
 }
 
 #[derive(Debug)]
 struct Counts {
     dialect: Dialect,
-    /// The writer's connection; those before it listen, model by model.
+    shape: Shape,
+    /// The writer's connection; those before it listen, channel by channel.
     writer: usize,
-    listeners: usize,
-    /// Writes by model.
+    /// Writes by channel.
     sent: Vec<u64>,
     /// Pushes by listener.
     received: Vec<u64>,
@@ -59,32 +61,33 @@ impl Fanout {
     pub(crate) fn prepare(target: &Target, shape: Shape) -> Result<Self, Failure> {
         let dialect = target.dialect;
         let mut load = Load::new()?;
-        let writer = shape.models * shape.listeners;
+        let writer = shape.channels * shape.listeners;
         load.open(writer + 1, target.address, dialect.path())?;
-        listen(&mut load, dialect, 0..writer, |listener| listener / shape.listeners)?;
+        listen(&mut load, dialect, 0..writer, |listener| (shape.channel)(listener / shape.listeners))?;
         let counts = Counts {
             dialect,
+            shape,
             writer,
-            listeners: shape.listeners,
-            sent: vec![0; shape.models],
+            sent: vec![0; shape.channels],
             received: vec![0; writer],
             written: 0,
             acknowledged: 0,
             lead: None,
         };
-        Ok(Self { shape, dialect, load, counts, next_model: 0 })
+        Ok(Self { shape, dialect, load, counts, next: 0 })
     }
 
     fn write_window(&mut self, text: &mut Vec<u8>) -> Result<(), Failure> {
         for _ in 0..self.shape.window {
-            let model = self.next_model;
-            self.next_model = (model + 1) % self.shape.models;
-            self.counts.sent[model] += 1;
+            let channel = self.next;
+            self.next = (channel + 1) % self.shape.channels;
+            self.counts.sent[channel] += 1;
             self.counts.written += 1;
-            let sequence = self.counts.sent[model];
+            let sequence = self.counts.sent[channel];
             text.clear();
-            let write = Revision { id: sequence % RECORDS, sequence };
-            self.dialect.put_upsert(text, model, self.counts.written, write);
+            // Rooms of one model have their own records, too.
+            let write = Revision { id: channel as u64 * RECORDS + sequence % RECORDS, sequence };
+            self.dialect.put_upsert(text, (self.shape.channel)(channel), self.counts.written, write);
             self.load.queue(self.counts.writer, text);
         }
         self.load.send(self.counts.writer)
@@ -123,7 +126,7 @@ impl Workload for Fanout {
 impl Counts {
     /// Adds to a stall which listener lacks what.
     fn name_the_missing(&self, failure: Failure) -> Failure {
-        let due = |listener: usize| self.sent[listener / self.listeners];
+        let due = |listener: usize| self.sent[listener / self.shape.listeners];
         match (failure, self.received.iter().enumerate().find(|(listener, had)| **had < due(*listener))) {
             (Failure::Stalled { seconds, what }, Some((listener, had))) => {
                 let what = format!("{what}: connection {listener} has had {had} of {}", due(listener));
@@ -147,15 +150,20 @@ impl Counts {
             }
             return Ok(false);
         }
-        let model = connection / self.listeners;
+        let channel = connection / self.shape.listeners;
         let received = &mut self.received[connection];
         *received += 1;
-        if *received > self.sent[model] {
+        if *received > self.sent[channel] {
             return Err(Failure::Wrong(format!("a push too many: {}", text.escape_ascii())));
         }
         if connection == 0 || (*received + connection as u64).is_multiple_of(CHECKED) {
-            let push = read_push(text, model)?;
-            let lead = i128::from(push.revision) - i128::from(push.sequence);
+            let push = read_push(text, (self.shape.channel)(channel))?;
+            // Rooms are written to in turns, and numbered together.
+            let number = match (self.shape.channel)(channel) {
+                Channel::Model(_) => push.sequence,
+                Channel::Room(room) => (push.sequence - 1) * self.shape.channels as u64 + room as u64 + 1,
+            };
+            let lead = i128::from(push.revision) - i128::from(number);
             if push.sequence != *received || *self.lead.get_or_insert(lead) != lead {
                 let told = format!("{push:?}, lead {lead}, where {:?} was due", self.lead);
                 return Err(Failure::Wrong(format!("push {received} of connection {connection} is {told}")));

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{CHECKED, Tally, Workload};
-use crate::dialect::Dialect;
+use crate::dialect::{Channel, Dialect};
 use crate::failure::Failure;
 use crate::load::Load;
 use crate::record::Revision;
@@ -70,7 +70,7 @@ impl Requests {
                 Ids::Rotating => connection as u64 * RECORDS + sender.sent % RECORDS,
             };
             text.clear();
-            self.dialect.put_upsert(text, 0, sender.sent, Revision { id, sequence: sender.sent });
+            self.dialect.put_upsert(text, Channel::Model(0), sender.sent, Revision { id, sequence: sender.sent });
             self.load.queue(connection, text);
         }
         self.load.send(connection)
