@@ -81,3 +81,6 @@ mod resume;
 
 /// Who may import whom.
 mod architecture;
+
+/// What is promised has tests.
+mod invariants;
