@@ -13,7 +13,7 @@ use crate::{
     bus::Publication,
     store::{Answer, Commit, Committed, Done, Few, Outcome, StoreError},
 };
-use backsync_protocol::{Epoch, Revision};
+use backsync_protocol::{Epoch, Position, Revision};
 use smallvec::smallvec;
 use std::{num::NonZeroU64, sync::Arc};
 
@@ -73,7 +73,7 @@ impl Broker {
             if !model.is_placed()
                 && let Answer::Ready(Some(Ok(position))) = self.store().position(&model.name)
             {
-                model.place(position);
+                self.place_at(model, position);
             }
             model.is_placed()
         })
@@ -88,11 +88,18 @@ impl Broker {
     }
 
     /// Ask the store where a model stands, so that delivery knows where it begins.
-    pub(super) async fn place(&self, model: &Model) -> Result<(), StoreError> {
+    pub(super) async fn place(&self, model: &Arc<Model>) -> Result<(), StoreError> {
         if !model.is_placed() {
-            model.place(self.store().position(&model.name).await?);
+            self.place_at(model, self.store().position(&model.name).await?);
         }
         Ok(())
+    }
+
+    /// The store said where a model stands.
+    pub(super) fn place_at(&self, model: &Arc<Model>, position: Position) {
+        if model.place(position) == Offered::CatchUp {
+            relay::spawn_catch_up(self.clone(), model.clone());
+        }
     }
 
     /// Deliver what was committed, and every outcome behind it.

@@ -42,6 +42,8 @@ pub(crate) struct Model {
 struct Delivery {
     /// None until the store said where the model stands.
     sequencer: Option<Sequencer<Stretch>>,
+    /// Whether others told of changes before that.
+    heard: bool,
     /// For each worker, how many listeners of each framing.
     interest: Vec<[u32; Framing::ALL.len()]>,
     /// Outcomes that came before the changes they follow.
@@ -117,11 +119,27 @@ impl Model {
         self.placed.load(Ordering::Acquire)
     }
 
-    /// Delivery begins after `position`, unless it has begun.
-    pub(crate) fn place(&self, position: Position) {
-        let begin = || Sequencer::new(position.epoch, position.revision);
-        self.delivery().sequencer.get_or_insert_with(begin);
+    /// Delivery begins after `position`, unless it has begun. What others told of while the store was asked is to be read.
+    pub(super) fn place(&self, position: Position) -> Offered {
+        let mut delivery = self.delivery();
+        if delivery.sequencer.is_some() {
+            return Offered::Done;
+        }
+        let mut sequencer = Sequencer::new(position.epoch, position.revision);
+        if delivery.heard {
+            sequencer.doubt();
+        }
+        delivery.catching_up = sequencer.has_gap();
+        delivery.sequencer = Some(sequencer);
         self.placed.store(true, Ordering::Release);
+        if delivery.catching_up { Offered::CatchUp } else { Offered::Done }
+    }
+
+    /// Keep in mind that others told of changes, where it is not known yet where delivery begins. Answers whether that is so.
+    pub(crate) fn hear_early(&self) -> bool {
+        let mut delivery = self.delivery();
+        delivery.heard |= delivery.sequencer.is_none();
+        delivery.sequencer.is_none()
     }
 
     /// The history that is delivered.
@@ -161,7 +179,7 @@ impl Model {
         settled: Option<(Revision, Settled)>,
     ) -> Offered {
         let mut delivery = self.delivery();
-        let Delivery { sequencer, interest, waiting, catching_up } = &mut *delivery;
+        let Delivery { sequencer, interest, waiting, catching_up, .. } = &mut *delivery;
         let sequencer = sequencer.as_mut().expect("a model is placed before anything is delivered");
         let mut offered = Offered::Done;
         if let Some(run) = run {

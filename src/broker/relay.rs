@@ -16,7 +16,7 @@ impl Receiver for Inner {
         // Nobody here has asked for a model that this node does not know.
         let known = self.models.read().unwrap_or_else(PoisonError::into_inner).get(&publication.model).cloned();
         let Some(model) = known else { return };
-        if !model.is_placed() {
+        if !model.is_placed() && model.hear_early() {
             return;
         }
         let epoch = publication.epoch;

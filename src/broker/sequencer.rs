@@ -22,6 +22,8 @@ pub(crate) trait Run {
 pub(crate) struct Sequencer<R> {
     epoch: Epoch,
     released: Revision,
+    /// The last revision that is known or thought to be.
+    known: Revision,
     early: BTreeMap<Revision, R>,
 }
 
@@ -39,7 +41,7 @@ pub(crate) enum Verdict<R> {
 impl<R: Run> Sequencer<R> {
     /// Begin after `released`.
     pub(crate) fn new(epoch: Epoch, released: Revision) -> Self {
-        Self { epoch, released, early: BTreeMap::new() }
+        Self { epoch, released, known: released, early: BTreeMap::new() }
     }
 
     /// The history it is of.
@@ -52,14 +54,20 @@ impl<R: Run> Sequencer<R> {
         self.released
     }
 
-    /// Whether something waits for what is missing before it.
+    /// There may be more than came in: the log is to be read.
+    pub(crate) fn doubt(&mut self) {
+        self.known = self.known.max(self.released.next());
+    }
+
+    /// Whether something is there, or may be, that did not go out.
     pub(crate) fn has_gap(&self) -> bool {
-        !self.early.is_empty()
+        self.known > self.released
     }
 
     /// Forget what is early: the log does not have what is before it.
     pub(crate) fn forget_early(&mut self) {
         self.early.clear();
+        self.known = self.released;
     }
 
     /// Take a run in. One that straddles the point reached counts as a gap: the rest of it is read from the log.
@@ -70,6 +78,7 @@ impl<R: Run> Sequencer<R> {
         if run.last() <= self.released {
             return Verdict::Old;
         }
+        self.known = self.known.max(run.last());
         if run.first() != self.released.next() {
             if run.first() > self.released && self.early.len() < MAX_EARLY {
                 self.early.insert(run.first(), run);
@@ -145,6 +154,18 @@ mod tests {
         }
         assert_eq!(accept(&mut s, R(1, 1)), Some(vec![R(1, 1), R(2, 3)]));
         assert_eq!(accept(&mut s, R(4, 4)), Some(vec![R(4, 4), R(5, 5), R(6, 6)]));
+    }
+
+    #[test]
+    fn what_straddles_the_point_reached_leaves_a_gap_until_the_rest_is_there() {
+        let mut s = sequencer();
+        assert_eq!(accept(&mut s, R(1, 2)), Some(vec![R(1, 2)]));
+        assert_eq!((accept(&mut s, R(2, 4)), s.has_gap()), (None, true));
+        assert_eq!((accept(&mut s, R(3, 4)), s.has_gap()), (Some(vec![R(3, 4)]), false));
+        s.doubt();
+        assert!(s.has_gap());
+        s.forget_early();
+        assert!(!s.has_gap(), "the log had no more");
     }
 
     #[test]

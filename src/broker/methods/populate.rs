@@ -105,7 +105,7 @@ fn next(hub: &mut Hub, mut populated: Populated) {
         let position = hub.store().position(&model.name);
         return read::when_answered(hub, position, move |hub, position| match position {
             Ok(position) => {
-                model.place(position);
+                hub.broker.place_at(&model, position);
                 next(hub, populated);
             }
             Err(cause) => fail_of_store(hub, populated, &model, &cause),

@@ -79,7 +79,7 @@ fn place(hub: &mut Hub, read: Read) {
     let position = hub.store().position(&read.model.name);
     when_answered(hub, position, |hub, position| match position {
         Ok(position) => {
-            read.model.place(position);
+            hub.broker.place_at(&read.model, position);
             ask_handler(hub, read);
         }
         Err(cause) => fail(hub, read, &cause),

@@ -2,6 +2,7 @@
 
 mod client;
 mod lagging;
+mod placing;
 mod simulation;
 mod slow_reader;
 mod truth;

@@ -36,6 +36,9 @@ const HOUR: Millis = 60 * 60 * 1000;
 /// When nothing has moved for so many rounds, nothing moves by itself any more.
 const STILL: usize = 200;
 
+/// After so many of them, what chance left lying is delivered.
+const FLUSH: usize = 10;
+
 thread_local! {
     static NOW: Cell<Millis> = const { Cell::new(0) };
 }
@@ -51,6 +54,8 @@ struct World {
     truth: Arc<Mutex<Truth>>,
     bus: Arc<Faulty>,
     is_reliable: bool,
+    /// Whether a node may lack what others did until somebody writes: the bus lost it, or they died before they told.
+    needs_write: bool,
     rules: ModelRules,
     nodes: Vec<Node>,
     clients: Vec<Client>,
@@ -99,8 +104,8 @@ impl World {
             client
         });
         let clients = clients.collect();
-        let is_reliable = !has_two;
-        Self { context: format!("seed {seed}"), random, truth, bus, is_reliable, rules, nodes, clients }
+        let (context, is_reliable, needs_write) = (format!("seed {seed}"), !has_two, has_two);
+        Self { context, random, truth, bus, is_reliable, needs_write, rules, nodes, clients }
     }
 
     /// One thing happens somewhere. Answers whether it made a difference.
@@ -160,6 +165,7 @@ impl World {
 
     /// A node dies, with what it had begun, and starts anew.
     fn die(&mut self, node: usize) {
+        self.needs_write = self.nodes.len() > 1;
         self.nodes[node].store.cut(&mut self.random);
         self.nodes[node] = start(&self.truth, &self.bus, &self.rules);
         for at in 0..self.clients.len() {
@@ -185,13 +191,18 @@ impl World {
 
     /// The bus works again, and somebody writes on each node: that is all it takes to make good what the bus lost.
     fn heal(&mut self) {
-        self.is_reliable = true;
+        (self.is_reliable, self.needs_write) = (true, false);
         for (n, node) in self.nodes.iter().enumerate() {
             let mut hub = node.hubs[0].borrow_mut();
             let key = hub.open(Framing::WebSocket, Rc::new(Wire::default()));
-            let write = json!({"event": "M:upsert", "data": {"id": format!("healed {n}"), "n": 7}});
+            let write =
+                json!({"event": "M:upsert", "data": {"id": format!("node {n}"), "n": self.random.below(1 << 30)}});
             assert_eq!(hub.receive(key, &write.to_string()), Progress::Taken);
         }
+    }
+
+    fn flush(&self) {
+        self.nodes.iter().flat_map(|node| &node.hubs).for_each(|hub| hub.borrow_mut().flush());
     }
 
     fn is_idle(&self) -> bool {
@@ -217,10 +228,13 @@ async fn run(seed: u64) {
         tokio::task::yield_now().await;
         let moved = world.take_in() | moved | !world.is_idle();
         still = if moved { 0 } else { still + 1 };
+        if still % FLUSH == FLUSH - 1 {
+            world.flush();
+        }
         let is_done = world.clients.iter().all(Client::is_done);
         // Who waits for ever waits for more than a few rounds.
         if still > if is_done { STILL / 10 } else { STILL } {
-            if world.is_reliable {
+            if !world.needs_write {
                 break;
             }
             world.heal();
@@ -229,9 +243,7 @@ async fn run(seed: u64) {
     }
     let context = world.context.clone();
     assert!(world.clients.iter().all(Client::is_done), "{context}: somebody waits for ever");
-    for hub in world.nodes.iter().flat_map(|node| &node.hubs) {
-        hub.borrow_mut().flush();
-    }
+    world.flush();
     world.take_in();
     for client in &world.clients {
         client.is_up_to_date(&world.truth.lock().unwrap(), &context);
