@@ -3,10 +3,11 @@
 use clap::ValueEnum;
 
 use crate::bare::Mode;
-use crate::dialect::Channel;
+use crate::dialect::Topic;
 use crate::failure::Failure;
+use crate::load::Door;
 use crate::scenario::{Cost, Fanout, Ids, Lengths, Requests, Shape, Workload, measure};
-use crate::target::Target;
+use crate::target::{Side, Target};
 
 /// What can be asked for on the command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -17,8 +18,10 @@ pub(crate) enum Scenario {
     Fanout,
     /// 500 models with 10 listeners each.
     Many,
-    /// 500 rooms of one model, told apart by a filter, with 10 listeners each.
+    /// 500 rooms of one model with 10 listeners each.
     Rooms,
+    /// Listeners by SockJS' streaming over HTTP.
+    Streaming,
     /// 10,000 listeners and nothing to hear.
     Idle,
     /// Acknowledged writes that nobody hears.
@@ -32,7 +35,7 @@ impl Scenario {
     }
 }
 
-/// One comparison of CPU time between the server and the bare one.
+/// One comparison of CPU time: the server, and what it is held against.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Case {
     /// What asks for it.
@@ -41,59 +44,78 @@ pub(crate) struct Case {
     pub(crate) name: &'static str,
     /// What is counted.
     pub(crate) unit: &'static str,
-    /// How the bare server delivers.
-    pub(crate) mode: Mode,
-    /// How many times the bare server's CPU time the server may take.
+    /// What is beside it.
+    pub(crate) beside: Beside,
+    /// How many times that one's CPU time the server may take.
     pub(crate) bar: f64,
     work: Work,
 }
 
+/// What a case is held against.
 #[derive(Clone, Copy, Debug)]
-enum Work {
+pub(crate) enum Beside {
+    /// The bare server with the same work, delivering like this.
+    Bare(Mode),
+    /// The server itself, with work that is known to cost little.
+    Itself(Work),
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Work {
     Fanout(Shape),
     Requests(Ids),
 }
 
+const ONE_MODEL: Shape = Shape { topics: 1, topic: Topic::Model, listeners: 1_000, door: Door::WebSocket, window: 64 };
+const MANY_MODELS: Shape = Shape { topics: 500, listeners: 10, ..ONE_MODEL };
+
 /// All comparisons, in the order of the table.
-pub(crate) const CASES: [Case; 8] = [
+pub(crate) const CASES: [Case; 9] = [
     Case {
         scenario: Scenario::Fanout,
         name: "fanout, window 1",
         unit: "delivery",
-        mode: Mode::Each,
+        beside: Beside::Bare(Mode::Each),
         bar: 1.2,
-        work: Work::Fanout(Shape { channel: Channel::Model, channels: 1, listeners: 1_000, window: 1 }),
+        work: Work::Fanout(Shape { window: 1, ..ONE_MODEL }),
     },
     Case {
         scenario: Scenario::Fanout,
         name: "fanout, window 64",
         unit: "delivery",
-        mode: Mode::Batch,
+        beside: Beside::Bare(Mode::Batch),
         bar: 2.5,
-        work: Work::Fanout(Shape { channel: Channel::Model, channels: 1, listeners: 1_000, window: 64 }),
+        work: Work::Fanout(ONE_MODEL),
     },
     Case {
         scenario: Scenario::Many,
         name: "many models, window 64",
         unit: "delivery",
-        mode: Mode::Each,
+        beside: Beside::Bare(Mode::Each),
         bar: 1.2,
-        work: Work::Fanout(Shape { channel: Channel::Model, channels: 500, listeners: 10, window: 64 }),
+        work: Work::Fanout(MANY_MODELS),
     },
     Case {
         scenario: Scenario::Rooms,
-        name: "many rooms, window 64",
+        name: "rooms, beside many models",
         unit: "delivery",
-        mode: Mode::Each,
-        // As many models as there are rooms may cost 1.2, and rooms 1.2 times that.
-        bar: 1.44,
-        work: Work::Fanout(Shape { channel: Channel::Room, channels: 500, listeners: 10, window: 64 }),
+        beside: Beside::Itself(Work::Fanout(MANY_MODELS)),
+        bar: 1.2,
+        work: Work::Fanout(Shape { topic: Topic::Room, ..MANY_MODELS }),
+    },
+    Case {
+        scenario: Scenario::Streaming,
+        name: "xhr_streaming, beside /ws",
+        unit: "delivery",
+        beside: Beside::Itself(Work::Fanout(Shape { window: 1, ..ONE_MODEL })),
+        bar: 1.5,
+        work: Work::Fanout(Shape { window: 1, door: Door::Streaming, ..ONE_MODEL }),
     },
     Case {
         scenario: Scenario::Requests,
         name: "requests, new records",
         unit: "request",
-        mode: Mode::Each,
+        beside: Beside::Bare(Mode::Each),
         bar: 2.5,
         work: Work::Requests(Ids::New),
     },
@@ -101,7 +123,7 @@ pub(crate) const CASES: [Case; 8] = [
         scenario: Scenario::Requests,
         name: "requests, changed records",
         unit: "request",
-        mode: Mode::Each,
+        beside: Beside::Bare(Mode::Each),
         bar: 2.5,
         work: Work::Requests(Ids::Rotating),
     },
@@ -109,7 +131,7 @@ pub(crate) const CASES: [Case; 8] = [
         scenario: Scenario::Requests,
         name: "requests, new, equal bytes",
         unit: "request",
-        mode: Mode::Echo,
+        beside: Beside::Bare(Mode::Echo),
         bar: 2.5,
         work: Work::Requests(Ids::New),
     },
@@ -117,19 +139,23 @@ pub(crate) const CASES: [Case; 8] = [
         scenario: Scenario::Requests,
         name: "requests, changed, equal bytes",
         unit: "request",
-        mode: Mode::Echo,
+        beside: Beside::Bare(Mode::Echo),
         bar: 2.5,
         work: Work::Requests(Ids::Rotating),
     },
 ];
 
 impl Case {
-    /// Does the work on `target` once.
+    /// Does the work of one side on `target` once.
     ///
     /// # Errors
     /// When it could not be done as it should.
-    pub(crate) fn measure(&self, target: &Target, lengths: Lengths) -> Result<Cost, Failure> {
-        let mut workload: Box<dyn Workload> = match self.work {
+    pub(crate) fn measure(&self, side: Side, target: &Target, lengths: Lengths) -> Result<Cost, Failure> {
+        let work = match (side, self.beside) {
+            (Side::Bare, Beside::Itself(work)) => work,
+            _ => self.work,
+        };
+        let mut workload: Box<dyn Workload> = match work {
             Work::Fanout(shape) => Box::new(Fanout::prepare(target, shape)?),
             Work::Requests(ids) => Box::new(Requests::prepare(target, ids)?),
         };

@@ -3,7 +3,7 @@
 //!
 //! | | backsync | bare |
 //! |---|---|---|
-//! | listen | `{"id":1,"event":"Bench:subscribe"}`, for a room with a filter | `S0` |
+//! | listen | `{"id":1,"event":"Bench:subscribe"}` | `S0` |
 //! | answer | `{"id":1,"event":"Bench:subscribe","data":{},…}` | `S` |
 //! | write | `{"id":7,"event":"Bench:upsert","data":{…}}` | `P0 {…}`: what follows the blank is sent on as it is |
 //! | answer | `{"id":7,"event":"Bench:upsert","data":{…},…}` | `A`, or in mode `echo` what was written |
@@ -32,35 +32,18 @@ pub(crate) enum Dialect {
     Bare,
 }
 
-/// What a listener hears.
+/// What is listened to: a model of its own, or a room within one model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Channel {
-    /// A model, by its number.
+pub(crate) enum Topic {
+    /// All of a model, by its number.
     Model(usize),
-    /// A room of the first model, by its number: the records that bear it.
+    /// The records of one model that name this room.
     Room(usize),
 }
 
-impl Channel {
-    fn number(self) -> usize {
-        let (Self::Model(number) | Self::Room(number)) = self;
-        number
-    }
-
-    fn model(self) -> Name {
-        match self {
-            Self::Model(number) => Name(number),
-            Self::Room(_) => Name(0),
-        }
-    }
-
-    /// Appends the record without the closing brace.
-    fn put_open(self, out: &mut Vec<u8>, write: Revision) {
-        write.put_open(out);
-        if let Self::Room(room) = self {
-            put!(out, r#","room":{room}"#);
-        }
-    }
+impl Topic {
+    /// Where there is only one.
+    pub(crate) const ONE: Self = Self::Model(0);
 }
 
 /// What a receiver checks of a push.
@@ -84,7 +67,6 @@ struct Stored {
     sequence: u64,
     #[serde(rename = "_rev")]
     revision: u64,
-    room: Option<usize>,
 }
 
 #[derive(Deserialize)]
@@ -94,19 +76,14 @@ struct Reply {
 }
 
 impl Dialect {
-    /// Where the WebSocket is.
-    pub(crate) fn path(self) -> &'static str {
-        "/ws"
-    }
-
-    /// The request that makes a connection hear of all changes of a channel.
-    pub(crate) fn subscribe(self, channel: Channel) -> String {
-        match (self, channel) {
-            (Self::Backsync, Channel::Model(_)) => format!(r#"{{"id":1,"event":"{}:subscribe"}}"#, channel.model()),
-            (Self::Backsync, Channel::Room(room)) => {
-                format!(r#"{{"id":1,"event":"{}:subscribe","data":{{"where":{{"room":{room}}}}}}}"#, channel.model())
+    /// The request that makes a connection hear of all changes of a topic.
+    pub(crate) fn subscribe(self, topic: Topic) -> String {
+        match (self, topic) {
+            (Self::Backsync, Topic::Model(_)) => format!(r#"{{"id":1,"event":"{topic}:subscribe"}}"#),
+            (Self::Backsync, Topic::Room(room)) => {
+                format!(r#"{{"id":1,"event":"{topic}:subscribe","data":{{"where":{{"room":"room {room}"}}}}}}"#)
             }
-            (Self::Bare, _) => format!("S{}", channel.number()),
+            (Self::Bare, Topic::Model(number) | Topic::Room(number)) => format!("S{number}"),
         }
     }
 
@@ -120,16 +97,23 @@ impl Dialect {
     }
 
     /// Appends the request number `request` that writes a record.
-    pub(crate) fn put_upsert(self, out: &mut Vec<u8>, channel: Channel, request: u64, write: Revision) {
+    pub(crate) fn put_upsert(self, out: &mut Vec<u8>, topic: Topic, request: u64, write: Revision) {
         match self {
             Self::Backsync => {
-                put!(out, r#"{{"id":{request},"event":"{}:upsert","data":"#, channel.model());
-                channel.put_open(out, write);
-                out.extend_from_slice(b"}}");
+                put!(out, r#"{{"id":{request},"event":"{topic}:upsert","data":"#);
+                match topic {
+                    Topic::Model(_) => write.put(out),
+                    Topic::Room(room) => {
+                        write.put_open(out);
+                        put!(out, r#","room":"room {room}"}}"#);
+                    }
+                }
+                out.push(b'}');
             }
             Self::Bare => {
-                put!(out, "P{} ", channel.number());
-                put_push(out, channel, request, write);
+                let (Topic::Model(number) | Topic::Room(number)) = topic;
+                put!(out, "P{number} ");
+                put_push(out, topic, write);
             }
         }
     }
@@ -153,31 +137,23 @@ impl Dialect {
     }
 }
 
-/// Reads a push of a channel, which both servers send in the same form.
-pub(crate) fn read_push(text: &[u8], channel: Channel) -> Result<Push, Failure> {
+/// Reads a push of `topic`, which both servers send in the same form.
+pub(crate) fn read_push(text: &[u8], topic: Topic) -> Result<Push, Failure> {
     let push: PushText = serde_json::from_slice(text).map_err(|_| unexpected("a push", text))?;
-    let Stored { sequence, revision, .. } = push.data;
+    let Stored { sequence, revision } = push.data;
     let number = push.position.rsplit_once('.').and_then(|(_, number)| number.parse().ok());
-    let room = match channel {
-        Channel::Model(_) => None,
-        Channel::Room(room) => Some(room),
-    };
-    if push.event != format!("{}:upsert", channel.model()) || number != Some(revision) || push.data.room != room {
-        return Err(unexpected(&format!("a push of {channel:?}"), text));
+    if push.event != format!("{topic}:upsert") || number != Some(revision) {
+        return Err(unexpected(&format!("a push of {topic:?}"), text));
     }
     Ok(Push { sequence, revision })
 }
 
 /// The push as the broker builds it for the first, second … change of a new model, byte for byte as long.
-fn put_push(out: &mut Vec<u8>, channel: Channel, request: u64, write: Revision) {
-    // All rooms are numbered together.
-    let (revision, filter) = match channel {
-        Channel::Model(_) => (write.sequence, ""),
-        Channel::Room(_) => (request, r#","filter":"0123456789abcdef0123456789abcdef""#),
-    };
-    put!(out, r#"{{"event":"{}:upsert","data":"#, channel.model());
-    channel.put_open(out, write);
-    put!(out, r#","_rev":{revision}}}{filter},"position":"0123456789abcdef.{revision}"}}"#);
+fn put_push(out: &mut Vec<u8>, topic: Topic, write: Revision) {
+    let revision = write.sequence;
+    put!(out, r#"{{"event":"{topic}:upsert","data":"#);
+    write.put_open(out);
+    put!(out, r#","_rev":{revision}}},"position":"0123456789abcdef.{revision}"}}"#);
 }
 
 fn check_reply(answer: &[u8], request: u64) -> Result<(), Failure> {
@@ -192,14 +168,12 @@ fn unexpected(expected: &str, got: &[u8]) -> Failure {
     Failure::Wrong(format!("instead of {expected} came {got}"))
 }
 
-/// A model's name by its number.
-struct Name(usize);
-
-impl std::fmt::Display for Name {
+impl std::fmt::Display for Topic {
+    /// The name of its model.
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.0 {
-            0 => out.write_str("Bench"),
-            number => write!(out, "Bench{number}"),
+        match self {
+            Self::Model(0) | Self::Room(_) => out.write_str("Bench"),
+            Self::Model(number) => write!(out, "Bench{number}"),
         }
     }
 }
@@ -213,15 +187,10 @@ mod tests {
     #[test]
     fn a_push_made_for_the_bare_server_reads_like_the_brokers() {
         let mut request = Vec::new();
-        Dialect::Bare.put_upsert(&mut request, Channel::Model(4), 1, WRITE);
+        Dialect::Bare.put_upsert(&mut request, Topic::Model(4), 1, WRITE);
         let push = request.strip_prefix(b"P4 ").unwrap();
-        assert_eq!(read_push(push, Channel::Model(4)).unwrap(), Push { sequence: 12, revision: 12 });
-        assert!(read_push(push, Channel::Model(5)).is_err());
-        request.clear();
-        Dialect::Bare.put_upsert(&mut request, Channel::Room(4), 99, WRITE);
-        let push = request.strip_prefix(b"P4 ").unwrap();
-        assert_eq!(read_push(push, Channel::Room(4)).unwrap(), Push { sequence: 12, revision: 99 });
-        assert!(read_push(push, Channel::Room(5)).is_err() && read_push(push, Channel::Model(0)).is_err());
+        assert_eq!(read_push(push, Topic::Model(4)).unwrap(), Push { sequence: 12, revision: 12 });
+        assert!(read_push(push, Topic::Model(5)).is_err());
     }
 
     #[test]
@@ -241,7 +210,7 @@ mod tests {
     #[test]
     fn requests_are_json() {
         let mut request = Vec::new();
-        Dialect::Backsync.put_upsert(&mut request, Channel::Model(0), 9, WRITE);
+        Dialect::Backsync.put_upsert(&mut request, Topic::ONE, 9, WRITE);
         let request: serde_json::Value = serde_json::from_slice(&request).unwrap();
         assert_eq!((&request["id"], &request["event"]), (&9.into(), &"Bench:upsert".into()));
         assert_eq!(request["data"]["sequence"], 12);

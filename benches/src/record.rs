@@ -23,6 +23,12 @@ impl Revision {
         )
         .expect("a vector takes everything");
     }
+
+    /// Appends the record as JSON.
+    pub(crate) fn put(self, out: &mut Vec<u8>) {
+        self.put_open(out);
+        out.push(b'}');
+    }
 }
 
 #[cfg(test)]
@@ -32,8 +38,7 @@ mod tests {
     #[test]
     fn a_record_is_about_200_bytes_of_json() {
         let mut out = Vec::new();
-        Revision { id: 7, sequence: 123_456 }.put_open(&mut out);
-        out.push(b'}');
+        Revision { id: 7, sequence: 123_456 }.put(&mut out);
         assert!((190..=210).contains(&out.len()), "{}", out.len());
         let record: serde_json::Value = serde_json::from_slice(&out).unwrap();
         assert_eq!(record["id"], "r00000007");

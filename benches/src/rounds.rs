@@ -1,7 +1,7 @@
 //! Both servers in turn, several times: what drifts in the place, drifts under both.
 
 use crate::bare::Mode;
-use crate::case::Case;
+use crate::case::{Beside, Case};
 use crate::failure::Failure;
 use crate::latency::Latencies;
 use crate::scenario::{Cost, Growth, Lengths, measure_idle};
@@ -46,7 +46,7 @@ impl Turns {
     }
 }
 
-/// Measures `case` on the server and on the bare one, a fresh process each time, who goes first alternating.
+/// Measures `case` on the server and beside it, a fresh process each time, who goes first alternating.
 ///
 /// # Errors
 /// The first failure, as the server's end explains it.
@@ -58,7 +58,11 @@ pub(crate) fn compare(case: &Case, targets: &Targets, plan: Plan) -> Result<(Tur
             _ => [Side::Bare, Side::Server],
         };
         for side in order {
-            let cost = on(targets, side, case.mode, |target| case.measure(target, plan.lengths))?;
+            let (of, mode) = match case.beside {
+                Beside::Bare(mode) => (side, mode),
+                Beside::Itself(_) => (Side::Server, Mode::Each),
+            };
+            let cost = on(targets, of, mode, |target| case.measure(side, target, plan.lengths))?;
             match side {
                 Side::Server => server.push(cost),
                 Side::Bare => bare.push(cost),

@@ -26,6 +26,15 @@ impl Origins {
     }
 }
 
+impl Origins {
+    /// Whether somebody who tells no origin at all may have addressed the server as `host`: on a loopback address another name than
+    /// a loopback one can be that of a page whose owner had it point here.
+    pub fn knows(&self, host: Option<&str>, local: bool) -> bool {
+        let is_of = |allowed: &str| allowed == "*" || allowed.split_once("://").map(|(_, name)| name) == host;
+        !local || host.is_none_or(is_loopback) || self.allowed.iter().any(|allowed| is_of(allowed))
+    }
+}
+
 fn is_loopback(host: &str) -> bool {
     let name = match host.strip_prefix('[') {
         Some(rest) => rest.split(']').next().unwrap_or_default(),
@@ -56,5 +65,10 @@ mod tests {
         assert!(public.allow(Some("https://app.example"), Some("sync.example"), false));
         assert!(!public.allow(Some("https://app.example.evil"), Some("sync.example"), false));
         assert!(rule(&["*"]).allow(Some("null"), None, true));
+        assert!(
+            own.knows(Some("localhost:9000"), true) && own.knows(Some("sync.example"), false) && own.knows(None, true)
+        );
+        assert!(!own.knows(Some("evil.example:9000"), true));
+        assert!(rule(&["http://box.example:9000"]).knows(Some("box.example:9000"), true));
     }
 }

@@ -1,4 +1,4 @@
-//! One WebSocket connection of the load generator: what was received in part, what is unsent, nothing else.
+//! One connection of the load generator: what was received in part, what is unsent, nothing else.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::SocketAddr;
@@ -6,6 +6,8 @@ use std::time::Instant;
 
 use mio::net::TcpStream;
 
+use super::Door;
+use super::streaming::{Step, Streaming, split};
 use crate::failure::{Doing, Failure};
 use crate::frame::{self, Frame};
 
@@ -15,7 +17,7 @@ const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 /// One key for every frame: a client must mask, and a server must unmask, whatever the key is.
 const MASK: [u8; 4] = [0x5a, 0xc3, 0x17, 0x88];
 
-/// A connection from the upgrade on.
+/// A connection from its first request on.
 #[derive(Debug)]
 pub(super) struct Connection {
     /// Its number in the order of opening.
@@ -26,11 +28,13 @@ pub(super) struct Connection {
     pub(super) watches_room: bool,
     held: Vec<u8>,
     unsent: Vec<u8>,
+    /// None is a WebSocket.
+    streaming: Option<Streaming>,
 }
 
 impl Connection {
-    /// Connects and asks for the upgrade; the answer is still to come.
-    pub(super) fn open(number: usize, to: SocketAddr, path: &str) -> Result<Self, Failure> {
+    /// Connects and asks to be let in; the answer is still to come.
+    pub(super) fn open(number: usize, to: SocketAddr, door: Door) -> Result<Self, Failure> {
         let connect = || {
             let stream = std::net::TcpStream::connect(to)?;
             stream.set_nodelay(true)?;
@@ -38,10 +42,13 @@ impl Connection {
             Ok::<_, io::Error>(TcpStream::from_std(stream))
         };
         let stream = connect().doing(format!("opening connection {number} to {to}"))?;
-        let request = format!(
-            "GET {path} HTTP/1.1\r\nHost: {to}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-             Sec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Version: 13\r\n\r\n"
-        );
+        let (streaming, request) = match door {
+            Door::Streaming => {
+                let (streaming, request) = Streaming::open(number, to);
+                (Some(streaming), request)
+            }
+            Door::WebSocket => (None, upgrade(to)),
+        };
         let mut connection = Self {
             number,
             stream,
@@ -49,14 +56,23 @@ impl Connection {
             watches_room: false,
             held: Vec::new(),
             unsent: request.into_bytes(),
+            streaming,
         };
         connection.send()?;
         Ok(connection)
     }
-
-    /// Puts a text message behind what is to be sent.
-    pub(super) fn queue(&mut self, text: &[u8]) {
-        frame::put_masked(&mut self.unsent, frame::TEXT, text, MASK);
+    /// Puts a text message behind what is to be sent. A stream's goes at once, by a request of its own.
+    pub(super) fn queue(&mut self, text: &[u8]) -> Result<(), Failure> {
+        match &self.streaming {
+            Some(streaming) => {
+                let text = std::str::from_utf8(text).expect("requests are text");
+                streaming.send(text).map_err(|reason| self.closed(reason))
+            }
+            None => {
+                frame::put_masked(&mut self.unsent, frame::TEXT, text, MASK);
+                Ok(())
+            }
+        }
     }
 
     /// Whether something is still to be sent.
@@ -115,6 +131,9 @@ impl Connection {
 
     /// Takes all whole frames off the front of `bytes`; the number of bytes they had.
     fn take(&mut self, bytes: &[u8], mut sink: impl FnMut(&[u8]) -> Result<(), Failure>) -> Result<usize, Failure> {
+        if self.streaming.is_some() {
+            return self.take_stream(bytes, sink);
+        }
         let mut used = match self.upgraded {
             true => 0,
             false => self.take_upgrade(bytes)?,
@@ -140,6 +159,32 @@ impl Connection {
         Ok(used)
     }
 
+    fn take_stream(
+        &mut self,
+        bytes: &[u8],
+        mut sink: impl FnMut(&[u8]) -> Result<(), Failure>,
+    ) -> Result<usize, Failure> {
+        let mut used = 0;
+        while let Some(streaming) = &mut self.streaming {
+            let (more, step) = match streaming.step(&bytes[used..]) {
+                Ok(step) => step,
+                Err(reason) => return Err(self.closed(reason)),
+            };
+            used += more;
+            match step {
+                Step::More => break,
+                Step::Passed => {}
+                Step::Opened => self.upgraded = true,
+                Step::Messages(messages) => split(messages, &mut sink)?,
+                Step::Ended(request) => {
+                    self.unsent.extend_from_slice(request.as_bytes());
+                    self.send()?;
+                }
+            }
+        }
+        Ok(used)
+    }
+
     fn take_upgrade(&mut self, bytes: &[u8]) -> Result<usize, Failure> {
         let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else { return Ok(0) };
         let head = String::from_utf8_lossy(&bytes[..end]);
@@ -158,6 +203,13 @@ impl Connection {
     fn closed(&self, reason: impl Into<String>) -> Failure {
         Failure::Closed { connection: self.number, reason: reason.into() }
     }
+}
+
+fn upgrade(to: SocketAddr) -> String {
+    format!(
+        "GET /ws HTTP/1.1\r\nHost: {to}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    )
 }
 
 fn close_reason(payload: &[u8]) -> String {

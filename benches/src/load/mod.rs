@@ -1,6 +1,7 @@
-//! The load generator: any number of WebSocket connections on one thread, one poll, one receive buffer.
+//! The load generator: any number of connections on one thread, one poll, one receive buffer.
 
 mod connection;
+mod streaming;
 
 use std::io;
 use std::net::SocketAddr;
@@ -19,6 +20,15 @@ const OPENING_AT_ONCE: usize = 64;
 const AWAKE: Duration = Duration::from_millis(5);
 /// Quiet for so long means that what is awaited will not come.
 const STALL: Duration = Duration::from_secs(10);
+
+/// How connections come in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Door {
+    /// By a WebSocket at `/ws`.
+    WebSocket,
+    /// By SockJS' `xhr_streaming`.
+    Streaming,
+}
 
 /// A text message that came in.
 #[derive(Clone, Copy, Debug)]
@@ -56,16 +66,16 @@ impl Load {
         })
     }
 
-    /// Opens `count` more connections and waits until all are upgraded; their numbers.
+    /// Opens `count` more connections and waits until all are in; their numbers.
     ///
     /// # Errors
     /// Whatever keeps one of them from coming about.
-    pub(crate) fn open(&mut self, count: usize, to: SocketAddr, path: &str) -> Result<Range<usize>, Failure> {
+    pub(crate) fn open(&mut self, count: usize, to: SocketAddr, door: Door) -> Result<Range<usize>, Failure> {
         let opened = self.connections.len()..self.connections.len() + count;
         while self.connections.len() < opened.end {
             let group = self.connections.len()..opened.end.min(self.connections.len() + OPENING_AT_ONCE);
             for number in group.clone() {
-                let mut connection = Connection::open(number, to, path)?;
+                let mut connection = Connection::open(number, to, door)?;
                 let registry = self.poll.registry();
                 registry
                     .register(&mut connection.stream, Token(number), Interest::READABLE)
@@ -85,8 +95,11 @@ impl Load {
     }
 
     /// Puts a text message behind what `connection` is to send.
-    pub(crate) fn queue(&mut self, connection: usize, text: &[u8]) {
-        self.connections[connection].queue(text);
+    ///
+    /// # Errors
+    /// [`Failure::Closed`] when a stream's message is not taken.
+    pub(crate) fn queue(&mut self, connection: usize, text: &[u8]) -> Result<(), Failure> {
+        self.connections[connection].queue(text)
     }
 
     /// Sends all that is queued on `connection`, in one write if the socket takes it, the rest when it does.

@@ -4,25 +4,27 @@ use std::time::{Duration, Instant};
 
 use super::listening::listen;
 use super::{CHECKED, Tally, Workload};
-use crate::dialect::{Channel, Dialect, read_push};
+use crate::dialect::{Dialect, Topic, read_push};
 use crate::failure::Failure;
-use crate::load::{Arrival, Load};
+use crate::load::{Arrival, Door, Load};
 use crate::record::Revision;
 use crate::target::Target;
 
-/// Records a channel has; writes go round them.
+/// Records a model has; writes go round them.
 const RECORDS: u64 = 1_000;
 
 /// How listeners are spread, and how far ahead the writer is.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Shape {
-    /// What is listened to: models, or rooms of one, by their numbers.
-    pub(crate) channel: fn(usize) -> Channel,
-    /// How many of them, each with listeners of its own.
-    pub(crate) channels: usize,
+    /// Topics, each with listeners of its own.
+    pub(crate) topics: usize,
+    /// What they are.
+    pub(crate) topic: fn(usize) -> Topic,
     /// Listeners of each.
     pub(crate) listeners: usize,
-    /// Messages written at once, each to the next channel. The following ones wait until every listener has these: were
+    /// How they come in; the writer has a WebSocket.
+    pub(crate) door: Door,
+    /// Messages written at once, each to the next topic. The following ones wait until every listener has these: were
     /// they written one by one as there is room, luck would decide how many a server finds together.
     pub(crate) window: usize,
 }
@@ -34,16 +36,17 @@ pub(crate) struct Fanout {
     dialect: Dialect,
     load: Load,
     counts: Counts,
-    next: usize,
+    next_topic: usize,
 }
 
 #[derive(Debug)]
 struct Counts {
     dialect: Dialect,
-    shape: Shape,
-    /// The writer's connection; those before it listen, channel by channel.
+    topic: fn(usize) -> Topic,
+    /// The writer's connection; those before it listen, topic by topic.
     writer: usize,
-    /// Writes by channel.
+    listeners: usize,
+    /// Writes by topic.
     sent: Vec<u64>,
     /// Pushes by listener.
     received: Vec<u64>,
@@ -61,34 +64,36 @@ impl Fanout {
     pub(crate) fn prepare(target: &Target, shape: Shape) -> Result<Self, Failure> {
         let dialect = target.dialect;
         let mut load = Load::new()?;
-        let writer = shape.channels * shape.listeners;
-        load.open(writer + 1, target.address, dialect.path())?;
-        listen(&mut load, dialect, 0..writer, |listener| (shape.channel)(listener / shape.listeners))?;
+        let writer = shape.topics * shape.listeners;
+        load.open(writer, target.address, shape.door)?;
+        load.open(1, target.address, Door::WebSocket)?;
+        listen(&mut load, dialect, 0..writer, |listener| (shape.topic)(listener / shape.listeners))?;
         let counts = Counts {
             dialect,
-            shape,
+            topic: shape.topic,
             writer,
-            sent: vec![0; shape.channels],
+            listeners: shape.listeners,
+            sent: vec![0; shape.topics],
             received: vec![0; writer],
             written: 0,
             acknowledged: 0,
             lead: None,
         };
-        Ok(Self { shape, dialect, load, counts, next: 0 })
+        Ok(Self { shape, dialect, load, counts, next_topic: 0 })
     }
 
     fn write_window(&mut self, text: &mut Vec<u8>) -> Result<(), Failure> {
         for _ in 0..self.shape.window {
-            let channel = self.next;
-            self.next = (channel + 1) % self.shape.channels;
-            self.counts.sent[channel] += 1;
+            let number = self.next_topic;
+            self.next_topic = (number + 1) % self.shape.topics;
+            self.counts.sent[number] += 1;
             self.counts.written += 1;
-            let sequence = self.counts.sent[channel];
+            let sequence = self.counts.sent[number];
             text.clear();
-            // Rooms of one model have their own records, too.
-            let write = Revision { id: channel as u64 * RECORDS + sequence % RECORDS, sequence };
-            self.dialect.put_upsert(text, (self.shape.channel)(channel), self.counts.written, write);
-            self.load.queue(self.counts.writer, text);
+            let id = number as u64 * RECORDS + sequence % RECORDS;
+            let topic = (self.shape.topic)(number);
+            self.dialect.put_upsert(text, topic, self.counts.written, Revision { id, sequence });
+            self.load.queue(self.counts.writer, text)?;
         }
         self.load.send(self.counts.writer)
     }
@@ -126,7 +131,7 @@ impl Workload for Fanout {
 impl Counts {
     /// Adds to a stall which listener lacks what.
     fn name_the_missing(&self, failure: Failure) -> Failure {
-        let due = |listener: usize| self.sent[listener / self.shape.listeners];
+        let due = |listener: usize| self.sent[listener / self.listeners];
         match (failure, self.received.iter().enumerate().find(|(listener, had)| **had < due(*listener))) {
             (Failure::Stalled { seconds, what }, Some((listener, had))) => {
                 let what = format!("{what}: connection {listener} has had {had} of {}", due(listener));
@@ -150,21 +155,19 @@ impl Counts {
             }
             return Ok(false);
         }
-        let channel = connection / self.shape.listeners;
+        let number = connection / self.listeners;
         let received = &mut self.received[connection];
         *received += 1;
-        if *received > self.sent[channel] {
+        if *received > self.sent[number] {
             return Err(Failure::Wrong(format!("a push too many: {}", text.escape_ascii())));
         }
         if connection == 0 || (*received + connection as u64).is_multiple_of(CHECKED) {
-            let push = read_push(text, (self.shape.channel)(channel))?;
-            // Rooms are written to in turns, and numbered together.
-            let number = match (self.shape.channel)(channel) {
-                Channel::Model(_) => push.sequence,
-                Channel::Room(room) => (push.sequence - 1) * self.shape.channels as u64 + room as u64 + 1,
-            };
-            let lead = i128::from(push.revision) - i128::from(number);
-            if push.sequence != *received || *self.lead.get_or_insert(lead) != lead {
+            let topic = (self.topic)(number);
+            let push = read_push(text, topic)?;
+            let lead = i128::from(push.revision) - i128::from(push.sequence);
+            // The numbers of a model go over all of its rooms.
+            let goes_astray = matches!(topic, Topic::Model(_)) && *self.lead.get_or_insert(lead) != lead;
+            if push.sequence != *received || goes_astray {
                 let told = format!("{push:?}, lead {lead}, where {:?} was due", self.lead);
                 return Err(Failure::Wrong(format!("push {received} of connection {connection} is {told}")));
             }

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::listening::listen;
-use crate::dialect::Channel;
+use crate::dialect::Topic;
 use crate::failure::Failure;
-use crate::load::Load;
+use crate::load::{Door, Load};
 use crate::pin;
 use crate::record::Revision;
 use crate::target::Target;
@@ -37,16 +37,16 @@ pub(crate) fn measure_idle(target: &Target) -> Result<Growth, Failure> {
     let listeners = LISTENERS.min(pin::allow_many_files()?.saturating_sub(OTHER_FILES) as usize);
     let mut load = Load::new()?;
     // What a server sets up once, at its first listener and its first write, is no listener's weight.
-    load.open(2, target.address, dialect.path())?;
+    load.open(2, target.address, Door::WebSocket)?;
     let (first, writer) = (0, 1);
-    listen(&mut load, dialect, first..writer, |_| Channel::Model(0))?;
+    listen(&mut load, dialect, first..writer, |_| Topic::ONE)?;
     write(&mut load, target, writer, 1, 1)?;
     rest(&mut load)?;
     let empty = resident_kib(target.pid())?;
     let grown = |now: u64| (now as f64 - empty as f64) / listeners as f64;
 
-    let opened = load.open(listeners, target.address, dialect.path())?;
-    listen(&mut load, dialect, opened, |_| Channel::Model(0))?;
+    let opened = load.open(listeners, target.address, Door::WebSocket)?;
+    listen(&mut load, dialect, opened, |_| Topic::ONE)?;
     rest(&mut load)?;
     let settled = grown(resident_kib(target.pid())?);
 
@@ -59,8 +59,8 @@ pub(crate) fn measure_idle(target: &Target) -> Result<Growth, Failure> {
 /// Writes once, and waits for the answer and for the pushes to all of `listeners`.
 fn write(load: &mut Load, target: &Target, writer: usize, number: u64, listeners: usize) -> Result<(), Failure> {
     let mut text = Vec::new();
-    target.dialect.put_upsert(&mut text, Channel::Model(0), number, Revision { id: 1, sequence: number });
-    load.queue(writer, &text);
+    target.dialect.put_upsert(&mut text, Topic::ONE, number, Revision { id: 1, sequence: number });
+    load.queue(writer, &text)?;
     load.send(writer)?;
     let (mut answers, mut pushes) = (0, 0);
     while answers < 1 || pushes < listeners {

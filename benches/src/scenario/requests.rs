@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use super::{CHECKED, Tally, Workload};
-use crate::dialect::{Channel, Dialect};
+use crate::dialect::{Dialect, Topic};
 use crate::failure::Failure;
-use crate::load::Load;
+use crate::load::{Door, Load};
 use crate::record::Revision;
 use crate::target::Target;
 
@@ -52,7 +52,7 @@ impl Requests {
     /// When the server does not let them.
     pub(crate) fn prepare(target: &Target, ids: Ids) -> Result<Self, Failure> {
         let mut load = Load::new()?;
-        load.open(CONNECTIONS, target.address, target.dialect.path())?;
+        load.open(CONNECTIONS, target.address, Door::WebSocket)?;
         let idle = Sender { sent: 0, acknowledged: 0, times: [Instant::now(); OUTSTANDING], ready: true };
         Ok(Self { ids, dialect: target.dialect, load, senders: vec![idle; CONNECTIONS], created: 0 })
     }
@@ -70,8 +70,8 @@ impl Requests {
                 Ids::Rotating => connection as u64 * RECORDS + sender.sent % RECORDS,
             };
             text.clear();
-            self.dialect.put_upsert(text, Channel::Model(0), sender.sent, Revision { id, sequence: sender.sent });
-            self.load.queue(connection, text);
+            self.dialect.put_upsert(text, Topic::ONE, sender.sent, Revision { id, sequence: sender.sent });
+            self.load.queue(connection, text)?;
         }
         self.load.send(connection)
     }

@@ -24,11 +24,11 @@ impl Visitor {
             Some(origin) => origins.allow(Some(origin.to_str().unwrap_or("null")), host, local),
             // A script or a frame of another page's comes without an origin.
             None => match text(HeaderName::from_static("sec-fetch-site")) {
-                Some("same-origin" | "none") => true,
+                Some("same-origin" | "none") => origins.knows(host, local),
                 site => {
                     let page = text(header::REFERER).and_then(origin_of);
                     match (site, page) {
-                        (None, None) => true,
+                        (None, None) => origins.knows(host, local),
                         (_, page) => origins.allow(Some(page.unwrap_or("null")), host, local),
                     }
                 }
