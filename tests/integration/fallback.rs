@@ -71,14 +71,15 @@ impl Fallback {
     /// Ask for the next response. That there is none shows when it is read.
     fn ask(&mut self) {
         let (path, receiver, query) = (&self.path, self.receiver, &self.query);
-        let request = format!("POST {path}/{receiver}{query} HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n");
+        let request = format!("POST {path}/{receiver}{query} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0\r\n\r\n");
         let _ = self.incoming.get_mut().write_all(request.as_bytes());
     }
 
     /// Send an array of messages. Whether the server took it.
     pub(crate) fn send(&mut self, messages: &str) -> bool {
         let (path, length) = (&self.path, messages.len());
-        let request = format!("POST {path}/xhr_send HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n\r\n{messages}");
+        let request =
+            format!("POST {path}/xhr_send HTTP/1.1\r\nhost: localhost\r\ncontent-length: {length}\r\n\r\n{messages}");
         if self.outgoing.get_mut().write_all(request.as_bytes()).is_err() {
             return false;
         }
