@@ -60,6 +60,8 @@ fn main() -> std::io::Result<()> {
     })
     // A client that goes away closes its half: its session ends at once, not at the next word to it.
     .h1_allow_half_closed(false)
+    // Longer than clients keep a connection that they do not use, so that what they send does not meet its end.
+    .keep_alive(std::time::Duration::from_secs(75))
     .bind(("127.0.0.1", port))?;
     actix_web::rt::System::new().block_on(server.run())
 }

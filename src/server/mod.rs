@@ -42,6 +42,9 @@ use std::{
 use tokio::sync::watch;
 use transports::Door;
 
+/// How long a connection without a request is kept: longer than most clients keep it, so that a request does not meet its end.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+
 /// Threads of other servers that may serve mounted doors, at most.
 const MOUNTED: usize = 256;
 
@@ -140,6 +143,7 @@ impl Doors {
                 let worker = worker::Worker::start(doors.clone(), index);
                 let app = routes::app(worker.clone());
                 HttpService::build()
+                    .keep_alive(KEEP_ALIVE)
                     .tcp_nodelay(true)
                     .h1_allow_half_closed(false)
                     .upgrade(fn_service(move |(request, framed)| upgrade::upgrade(worker.clone(), request, framed)))
