@@ -1,21 +1,21 @@
 #!/usr/bin/env bash
-# Everything that has to hold before a change lands. Installs what it takes (Debian's Chromium, npm packages, cargo-fuzz), starts and
+# Everything that has to hold before a change lands. Installs what it takes (Debian's Chromium and g++, npm packages, cargo-fuzz), starts and
 # ends every server by itself, and leaves nothing behind but build output.
 set -euo pipefail
 cd "$(dirname "$0")"
 
 step() { printf '\n\033[1m== %s\033[0m\n' "$*"; }
 
-install_chromium() {
-    [ -x /usr/bin/chromium ] && return
+install_packages() {
+    [ -x /usr/bin/chromium ] && command -v g++ > /dev/null && return
     local sudo=()
     [ "$(id -u)" = 0 ] || sudo=(sudo)
     "${sudo[@]}" apt-get update -qq
-    DEBIAN_FRONTEND=noninteractive "${sudo[@]}" apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core
+    DEBIAN_FRONTEND=noninteractive "${sudo[@]}" apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core g++
 }
 
-step 'Chromium'
-install_chromium
+step 'Packages'
+install_packages
 
 step 'Formatting'
 cargo fmt --all --check

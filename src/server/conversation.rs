@@ -47,10 +47,7 @@ impl Conversation {
         Self { party, receiver, backlog: VecDeque::new(), paused, ending: false, place: Some(place) }
     }
 
-    /// Something came. [`Self::flush`] follows when there is no more.
-    ///
-    /// # Errors
-    /// Whatever cannot be understood ends the conversation, and is told here too.
+    /// Something came. What cannot be understood ends the conversation. [`Self::flush`] follows when there is no more.
     pub(super) fn hear(&mut self, received: Received<'_>) {
         match received {
             Received::Text(text) => {

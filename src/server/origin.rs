@@ -24,9 +24,7 @@ impl Origins {
         let authority = origin.split_once("://").map(|(_, authority)| authority);
         authority.is_some() && authority == host && (!local || host.is_some_and(is_loopback))
     }
-}
 
-impl Origins {
     /// Whether somebody who tells no origin at all may have addressed the server as `host`: on a loopback address another name than
     /// a loopback one can be that of a page whose owner had it point here.
     pub fn knows(&self, host: Option<&str>, local: bool) -> bool {

@@ -26,29 +26,18 @@ pub(super) struct Body {
 }
 
 impl Body {
-    /// Of a session that this receiver is attached to.
+    /// Of a session that this receiver is attached to, or else of nothing but its `first` frame. It ends after `limit` bytes of
+    /// frames.
     pub(super) fn new(
-        session: Arc<Session>,
+        session: Option<Arc<Session>>,
+        first: Option<String>,
         receiving: &'static Receiving,
         callback: String,
-        first: Option<&str>,
+        limit: usize,
     ) -> Self {
         let first = first.map(|frame| format!("{frame}\n").into());
         let prelude = (receiving.prelude)(&callback);
-        Self { receiving, callback, session: Some(session), prelude, first, left: usize::MAX, is_full: false }
-    }
-
-    /// Of nothing but a frame.
-    pub(super) fn refusal(receiving: &'static Receiving, callback: String, frame: &str) -> Self {
-        let prelude = (receiving.prelude)(&callback);
-        let first = Some(format!("{frame}\n").into());
-        Self { receiving, callback, session: None, prelude, first, left: usize::MAX, is_full: false }
-    }
-
-    /// It ends after so many bytes of frames.
-    pub(super) fn limited(mut self, bytes: usize) -> Self {
-        self.left = bytes;
-        self
+        Self { receiving, callback, session, prelude, first, left: limit, is_full: false }
     }
 
     fn next(&mut self, context: &Context<'_>) -> Poll<Bytes> {

@@ -15,7 +15,7 @@ use crate::{
     },
     sockjs::{Attached, Receiving, is_callback},
 };
-use actix::Actor;
+use actix::{Actor, AsyncContext};
 use actix_web::{
     HttpRequest, HttpResponse,
     http::{StatusCode, Version, header},
@@ -39,12 +39,12 @@ pub(super) fn receive(
         Ok(session) => session,
         Err(refusal) => return refusal.response(),
     };
-    let body = match session.attach() {
-        Attached::Greeting(greeting) => Body::new(session, receiving, callback, Some(greeting)),
-        Attached::Messages | Attached::Closed(_) => Body::new(session, receiving, callback, None),
-        Attached::Refused(frame) => Body::refusal(receiving, callback, &frame),
+    let (session, first) = match session.attach() {
+        Attached::Greeting(greeting) => (Some(session), Some(greeting.to_owned())),
+        Attached::Messages | Attached::Closed(_) => (Some(session), None),
+        Attached::Refused(frame) => (None, Some(frame)),
     };
-    let body = body.limited(entrance.endpoint.options.response_bytes);
+    let body = Body::new(session, first, receiving, callback, entrance.endpoint.options.response_bytes);
     let mut answer = HttpResponse::Ok();
     answer.insert_header((header::CACHE_CONTROL, NEVER)).content_type(receiving.content_type);
     if receiving.has_callback {
@@ -78,7 +78,6 @@ fn open(entrance: &Entrance, name: &str, client: Option<&str>) -> Result<Arc<Ses
     let place = host.place()?;
     let mut opened = None;
     Fallback::create(|context| {
-        use actix::AsyncContext;
         let session = Session::new(context.address());
         opened = Some(session.clone());
         let paused: Rc<Cell<bool>> = Rc::default();

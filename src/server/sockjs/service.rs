@@ -200,9 +200,8 @@ impl Peer {
 
     /// End it, once everything before is written. `code` is 1000, or of 3000 to 4999.
     pub fn close(&self, code: u16, reason: &str) {
-        if !self.0.is_closing.get() {
-            self.0.say(|framing, out| framing.append_close(code, reason, out));
-            self.0.is_closing.set(true);
+        if !self.0.is_closing.replace(true) {
+            self.0.framing.append_close(code, reason, self.0.outbox.borrow_mut().own());
             self.0.write_unless_staging();
         }
     }

@@ -225,10 +225,9 @@ impl Sink for Way {
 
     fn blocked(&self) {
         let mut state = self.0.lock();
-        state.is_blocked = true;
+        state.is_blocked = !state.waiting.is_empty();
         // The receiver may have taken everything in between.
-        if state.waiting.is_empty() {
-            state.is_blocked = false;
+        if !state.is_blocked {
             self.0.actor.do_send(Event::Notice(Notice::Room));
         }
     }

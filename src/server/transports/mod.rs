@@ -9,7 +9,9 @@ use backsync_protocol::CloseCode;
 /// What a WebSocket door does with the text it gets.
 pub(super) trait Receiver {
     /// The bytes that a new connection gets first.
-    fn greeting(&mut self) -> Vec<u8>;
+    fn greeting(&mut self) -> Vec<u8> {
+        Vec::new()
+    }
 
     /// Hand every message in `text` to `each`, in order.
     ///

@@ -11,10 +11,6 @@ pub(super) fn receiver() -> Box<dyn Receiver> {
 }
 
 impl Receiver for Plain {
-    fn greeting(&mut self) -> Vec<u8> {
-        Vec::new()
-    }
-
     fn messages(&mut self, text: &str, each: &mut dyn FnMut(&str)) -> Result<(), (CloseCode, &'static str)> {
         if text.trim_ascii_start().starts_with('[')
             && let Ok(messages) = serde_json::from_str::<Vec<&RawValue>>(text)
@@ -35,10 +31,6 @@ pub(super) fn raw() -> Box<dyn Receiver> {
 }
 
 impl Receiver for Raw {
-    fn greeting(&mut self) -> Vec<u8> {
-        Vec::new()
-    }
-
     fn messages(&mut self, text: &str, each: &mut dyn FnMut(&str)) -> Result<(), (CloseCode, &'static str)> {
         each(text);
         Ok(())
