@@ -54,7 +54,8 @@ impl Backsync {
         doors: Arc<Doors>,
     ) -> Self {
         let sweep = tokio::spawn(sweep(broker.clone()));
-        let tasks = Mutex::new(vec![sweep.abort_handle()]);
+        let watch = tokio::spawn(broker.clone().watch());
+        let tasks = Mutex::new(vec![sweep.abort_handle(), watch.abort_handle()]);
         Self(Arc::new(Inner { settings, store, store_name, broker, doors, tasks }))
     }
 

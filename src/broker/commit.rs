@@ -3,19 +3,19 @@
 use super::{
     Broker,
     chunk::Stretch,
+    door::{Offered, Settled},
     handler,
     inbox::{Failure, Item},
-    model::{Model, Offered, Settled},
-    relay,
+    model::Model,
     turns::{Completion, Turns, Write},
 };
 use crate::{
     bus::Publication,
     store::{Answer, Commit, Committed, Done, Few, Outcome, StoreError},
 };
-use backsync_protocol::{Epoch, Position, Revision};
+use backsync_protocol::{Epoch, Position};
 use smallvec::smallvec;
-use std::{num::NonZeroU64, sync::Arc};
+use std::sync::Arc;
 
 impl Broker {
     /// Have a write done, with whatever else waits for its models. A store that answers at once is done when this
@@ -71,7 +71,7 @@ impl Broker {
     fn place_at_once(&self, writes: &[Write]) -> bool {
         writes.iter().flat_map(|write| &write.models).all(|model| {
             if !model.is_placed()
-                && let Answer::Ready(Some(Ok(position))) = self.store().position(&model.name)
+                && let Answer::Ready(Some(Ok(position))) = self.stands(model)
             {
                 self.place_at(model, position);
             }
@@ -90,15 +90,29 @@ impl Broker {
     /// Ask the store where a model stands, so that delivery knows where it begins.
     pub(super) async fn place(&self, model: &Arc<Model>) -> Result<(), StoreError> {
         if !model.is_placed() {
-            self.place_at(model, self.store().position(&model.name).await?);
+            self.place_at(model, self.stands(model).await?);
         }
         Ok(())
     }
 
+    /// Ask the store where a model stands, once nothing that others tell of it can be missed any more.
+    pub(super) fn stands(&self, model: &Model) -> Answer<Position> {
+        match self.0.parts.bus.follow(self.origin(), &model.name) {
+            None => self.store().position(&model.name),
+            Some(followed) => {
+                let (store, name) = (self.store().clone(), model.name.clone());
+                Answer::later(async move {
+                    followed.await;
+                    store.position(&name).await
+                })
+            }
+        }
+    }
+
     /// The store said where a model stands.
     pub(super) fn place_at(&self, model: &Arc<Model>, position: Position) {
-        if model.place(position) == Offered::CatchUp {
-            relay::spawn_catch_up(self.clone(), model.clone());
+        if let Some(gap) = model.place(position) {
+            self.close(model, gap);
         }
     }
 
@@ -117,6 +131,12 @@ impl Broker {
                 let model = &followers[0].models[0].name;
                 tracing::error!(%model, error = %cause, writes = followers.len(), "the store refused to commit");
                 let cause = Arc::new(cause);
+                // Perhaps it was done all the same: the log knows.
+                for model in followers.iter().flat_map(|follower| &follower.models) {
+                    if let Some(gap) = model.suspect() {
+                        self.close(model, gap);
+                    }
+                }
                 for follower in followers {
                     self.fail(Failure::Store(cause.clone()), follower, here);
                 }
@@ -145,19 +165,19 @@ impl Broker {
             stretches.push((!changes.is_empty()).then(|| Stretch::encode(source, changes, model.framings())));
         }
         let last = models.len() - 1;
-        let at = |part: usize| (committed.parts[part].position.epoch, committed.parts[part].position.revision);
-        let behind = (0..last).map(|part| (models[part].clone(), at(part).1)).collect();
-        for part in 0..last {
-            self.offer(&models[part], here, at(part).0, stretches[part].take(), None);
+        let at = |part: usize| committed.parts[part].position;
+        let behind = (0..last).map(|part| (models[part].clone(), at(part))).collect();
+        for (part, stretch) in stretches.drain(..last).enumerate() {
+            self.offer(&models[part], here, stretch.map(|run| (at(part).epoch, run)), None);
         }
-        let ((epoch, revision), stretch) = (at(last), stretches[last].take());
+        let (position, run) = (at(last), stretches.pop().flatten().map(|run| (at(last).epoch, run)));
         match completion {
             Completion::Reply(to) => {
                 let settled = Settled { to, outcome: Ok(committed), behind };
-                self.offer(&models[last], here, epoch, stretch, Some((revision, settled)));
+                self.offer(&models[last], here, run, Some((Some(position), settled)));
             }
             Completion::Signal(sender) => {
-                self.offer(&models[last], here, epoch, stretch, None);
+                self.offer(&models[last], here, run, None);
                 // Whoever asked may have gone.
                 let _ = sender.send(Ok(committed));
             }
@@ -167,16 +187,25 @@ impl Broker {
         }
     }
 
+    /// Take in changes, and an outcome that goes out behind a position, or behind whatever waits there.
     pub(super) fn offer(
         &self,
         model: &Arc<Model>,
         here: Option<usize>,
-        epoch: Epoch,
-        stretch: Option<Stretch>,
-        settled: Option<(Revision, Settled)>,
+        run: Option<(Epoch, Stretch)>,
+        settled: Option<(Option<Position>, Settled)>,
     ) {
-        if model.deliver(&self.0.inboxes, here, epoch, stretch, settled) == Offered::CatchUp {
-            relay::spawn_catch_up(self.clone(), model.clone());
+        self.follow(model, here, model.deliver(&self.0.inboxes, here, run, settled));
+    }
+
+    /// Do what is left to do.
+    pub(super) fn follow(&self, model: &Arc<Model>, here: Option<usize>, offered: Offered) {
+        if let Some(gap) = offered.gap {
+            self.close(model, gap);
+        }
+        for mut settled in offered.elsewhere {
+            let (model, position) = settled.behind.pop().expect("it follows another model's changes");
+            self.offer(&model, here, None, Some((Some(position), settled)));
         }
     }
 
@@ -186,8 +215,7 @@ impl Broker {
             Completion::Reply(to) if models[models.len() - 1].is_placed() => {
                 // Behind whatever of this model waits before it, so that replies keep their order.
                 let settled = Settled { to, outcome: Err(failure), behind: Few::new() };
-                let nowhere = Epoch(NonZeroU64::MAX);
-                self.offer(&models[models.len() - 1], here, nowhere, None, Some((Revision(0), settled)));
+                self.offer(&models[models.len() - 1], here, None, Some((None, settled)));
             }
             Completion::Reply(to) => {
                 let worker = to.worker;

@@ -12,7 +12,9 @@ mod delivery;
 mod filters;
 mod handlers;
 mod listeners;
+mod scope;
 mod sessions;
+mod telling;
 
 pub use connections::{ConnectionKey, Sink};
 
@@ -26,7 +28,8 @@ use bytes::Bytes;
 use connections::{Connection, Connections};
 use foldhash::{HashMap, HashMapExt};
 use listeners::Listeners;
-pub(crate) use listeners::Scope;
+pub(crate) use listeners::Meets;
+pub(crate) use scope::Scope;
 use std::{
     cell::RefCell,
     rc::{Rc, Weak},
@@ -60,6 +63,11 @@ pub struct Hub {
     staged: Vec<usize>,
     /// Connections served individually in this batch.
     individual: Vec<u32>,
+    /// How often was flushed.
+    flushes: u64,
+    /// How many tellings there were: each has a number.
+    tellings: u64,
+    is_draining: bool,
     spare: Vec<Item>,
     json: String,
 }
@@ -77,6 +85,9 @@ impl Hub {
                 names: HashMap::new(),
                 staged: Vec::new(),
                 individual: Vec::new(),
+                flushes: 0,
+                tellings: 0,
+                is_draining: false,
                 spare: Vec::new(),
                 json: String::new(),
             })
@@ -130,7 +141,8 @@ impl Hub {
         if connection.closing {
             return Progress::Taken;
         }
-        if connection.reading || connection.behind.is_some() || connection.outbox.len() > HIGH_WATER {
+        let is_told = connection.behind.is_some() || connection.told > 0;
+        if connection.reading || is_told || connection.outbox.len() > HIGH_WATER {
             connection.waits = true;
             return Progress::Later;
         }
@@ -290,7 +302,8 @@ impl Hub {
     fn settled(&mut self, key: ConnectionKey, is_settled: impl Fn(&Connection) -> bool) -> bool {
         for attempt in 0..2 {
             let Some(connection) = self.connections.find(key) else { return true };
-            if is_settled(connection) {
+            // Who began to be told just now is told before its requests go on.
+            if is_settled(connection) && connection.told == 0 {
                 return true;
             }
             // The outcome may be in the inbox already.
@@ -311,6 +324,7 @@ impl Hub {
         if let Some(connection) = self.connections.find(key) {
             connection.reading = reading;
             if !reading {
+                self.pay_owed(key);
                 self.wake(key);
             }
         }

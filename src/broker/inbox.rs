@@ -1,6 +1,6 @@
 //! What a worker has still to deliver: one hand-over between threads for each batch, not for each connection.
 
-use super::{Caller, chunk::Stretch, hub::ConnectionKey, model::Model};
+use super::{Caller, chunk::Stretch, door::Begun, hub::ConnectionKey, model::Model};
 use crate::store::{Committed, Rejected, StoreError};
 use backsync_protocol::{Method, Record};
 use std::{
@@ -25,8 +25,10 @@ struct State {
 /// A thing to deliver.
 #[derive(Debug)]
 pub(crate) enum Item {
-    /// Changes, to all who listen.
-    Changes(Arc<Model>, Stretch),
+    /// Changes of an era, to all who listen.
+    Changes(Arc<Model>, u64, Stretch),
+    /// Another era of the model begins.
+    Begun(Arc<Model>, Begun),
     /// The outcome of a write, to the one who asked.
     Outcome(Box<ReplyTo>, Result<Committed, Failure>),
 }

@@ -4,13 +4,16 @@
 //! socket: a connection is a [`Sink`] that takes bytes.
 
 mod caller;
+mod catch_up;
 mod chunk;
 mod commit;
+mod door;
 mod error;
 mod framing;
 mod handler;
 #[cfg(test)]
 mod handler_tests;
+mod heads;
 mod hub;
 mod inbox;
 mod methods;
@@ -233,6 +236,10 @@ impl Broker {
 
     fn known_model(&self, name: &str) -> Option<Arc<Model>> {
         self.0.models.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+
+    fn models(&self) -> Vec<Arc<Model>> {
+        self.0.models.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 
     fn origin(&self) -> Origin {

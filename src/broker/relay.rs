@@ -1,58 +1,56 @@
-//! From the bus, and from the log where the bus left a gap, to this node's listeners.
+//! From the bus to this node's listeners.
 
-use super::{
-    Broker, Inner,
-    chunk::Stretch,
-    model::{Model, Offered},
-};
+use super::{Broker, Inner, chunk::Stretch, model::Model};
 use crate::bus::{Publication, Receiver};
-use std::sync::{Arc, PoisonError};
-
-/// How many changes are read from the log at once.
-const PAGE: usize = 1000;
+use backsync_protocol::{ModelName, Position};
+use std::sync::Arc;
 
 impl Receiver for Inner {
     fn receive(&self, publication: Publication) {
-        // Nobody here has asked for a model that this node does not know.
-        let known = self.models.read().unwrap_or_else(PoisonError::into_inner).get(&publication.model).cloned();
-        let Some(model) = known else { return };
+        let Some((broker, model)) = self.this.upgrade().map(Broker).and_then(|broker| {
+            // Nobody here has asked for a model that this node does not know.
+            let model = broker.known_model(publication.model.as_str())?;
+            Some((broker, model))
+        }) else {
+            return;
+        };
         if !model.is_placed() && model.hear_early() {
             return;
         }
         let epoch = publication.epoch;
         let changes = publication.changes.iter().cloned().collect();
         let stretch = Stretch::encode(|| model.source(epoch), changes, model.framings());
-        let offered = model.deliver(&self.inboxes, None, epoch, Some(stretch), None);
-        if offered == Offered::CatchUp
-            && let Some(broker) = self.this.upgrade().map(Broker)
-        {
-            spawn_catch_up(broker, model);
+        broker.offer(&model, None, Some((epoch, stretch)), None);
+    }
+
+    fn stands(&self, model: &ModelName, position: Position) {
+        let Some(broker) = self.this.upgrade().map(Broker) else { return };
+        let Some(model) = broker.known_model(model.as_str()) else { return };
+        if model.is_placed() || !model.hear_early() {
+            broker.hear(&model, position);
         }
+    }
+
+    fn doubt(&self) {
+        let Some(broker) = self.this.upgrade().map(Broker) else { return };
+        if !broker.store().is_shared() {
+            // Nobody else has written.
+            return;
+        }
+        for model in broker.models() {
+            if !model.is_placed() {
+                model.hear_early();
+            }
+        }
+        tokio::spawn(async move { broker.compare().await });
     }
 }
 
-/// Read what is missing from the log and deliver it. At most one runs for a model.
-pub(super) fn spawn_catch_up(broker: Broker, model: Arc<Model>) {
-    tokio::spawn(async move {
-        // What comes in while the log is read may open the next gap.
-        while let Some(after) = model.next_gap() {
-            let page = match broker.store().changes(&model.name, after, PAGE).await {
-                Ok(Some(page)) => page,
-                Ok(None) => {
-                    tracing::error!(model = %model.name, %after, "the log no longer reaches back to what was delivered last");
-                    return model.give_up();
-                }
-                Err(cause) => {
-                    tracing::error!(model = %model.name, error = %cause, "cannot read the log to catch up");
-                    return model.give_up();
-                }
-            };
-            let epoch = match broker.store().position(&model.name).await {
-                Ok(position) if !page.is_empty() => position.epoch,
-                _ => return model.give_up(),
-            };
-            let stretch = Stretch::encode(|| model.source(epoch), page.into(), model.framings());
-            model.deliver(&broker.0.inboxes, None, epoch, Some(stretch), None);
+impl Broker {
+    /// The model stands here, as somebody says who asked the store.
+    pub(super) fn hear(&self, model: &Arc<Model>, position: Position) {
+        if let Some(gap) = model.hear(position) {
+            self.close(model, gap);
         }
-    });
+    }
 }

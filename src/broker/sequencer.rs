@@ -3,7 +3,7 @@
 //! Pure: no clock, no I/O. Commits of this node and publications of others come in by the same door, in any order and
 //! any number of times; what goes out is every change once, in the order of its revision.
 
-use backsync_protocol::{Epoch, Revision};
+use backsync_protocol::{Epoch, Position, Revision};
 use std::collections::BTreeMap;
 
 /// How much may wait for a gap to close. Beyond it the rest is left to the catch-up, which reads the log.
@@ -20,10 +20,12 @@ pub(crate) trait Run {
 /// Where a model's delivery on this node stands.
 #[derive(Debug)]
 pub(crate) struct Sequencer<R> {
-    epoch: Epoch,
-    released: Revision,
-    /// The last revision that is known or thought to be.
+    /// The history that is delivered, and the last revision that went out.
+    position: Position,
+    /// The last revision that is known to be, as far as the log was not asked for it.
     known: Revision,
+    /// There may be more than is known, or another history.
+    in_doubt: bool,
     early: BTreeMap<Revision, R>,
 }
 
@@ -39,65 +41,77 @@ pub(crate) enum Verdict<R> {
 }
 
 impl<R: Run> Sequencer<R> {
-    /// Begin after `released`.
-    pub(crate) fn new(epoch: Epoch, released: Revision) -> Self {
-        Self { epoch, released, known: released, early: BTreeMap::new() }
+    /// Begin after a position.
+    pub(crate) fn new(position: Position) -> Self {
+        Self { position, known: position.revision, in_doubt: false, early: BTreeMap::new() }
     }
 
-    /// The history it is of.
-    pub(crate) fn epoch(&self) -> Epoch {
-        self.epoch
-    }
-
-    /// The last revision that went out.
-    pub(crate) fn released(&self) -> Revision {
-        self.released
+    /// What went out.
+    pub(crate) fn position(&self) -> Position {
+        self.position
     }
 
     /// There may be more than came in: the log is to be read.
     pub(crate) fn doubt(&mut self) {
-        self.known = self.known.max(self.released.next());
+        self.in_doubt = true;
+    }
+
+    /// The model stands here, as somebody says who asked the store.
+    pub(crate) fn hear(&mut self, position: Position) {
+        if position.epoch == self.position.epoch {
+            self.known = self.known.max(position.revision);
+        } else {
+            self.in_doubt = true;
+        }
     }
 
     /// Whether something is there, or may be, that did not go out.
     pub(crate) fn has_gap(&self) -> bool {
-        self.known > self.released
+        self.in_doubt || self.known > self.position.revision
     }
 
-    /// Forget what is early: the log does not have what is before it.
-    pub(crate) fn forget_early(&mut self) {
-        self.early.clear();
-        self.known = self.released;
+    /// After which position the log has to be read; none where no gap is left. What was heard so far is asked for with that: if
+    /// there is no answer, [`Self::doubt`] has to follow.
+    pub(crate) fn ask(&mut self) -> Option<Position> {
+        let gap = self.has_gap().then_some(self.position);
+        (self.in_doubt, self.known) = (false, self.position.revision);
+        gap
+    }
+
+    /// The history goes on under another name, from where it stands: what went out is a part of it.
+    pub(crate) fn turn(&mut self, epoch: Epoch) {
+        *self = Self::new(Position { epoch, ..self.position });
     }
 
     /// Take a run in. One that straddles the point reached counts as a gap: the rest of it is read from the log.
     pub(crate) fn accept(&mut self, epoch: Epoch, run: R) -> Verdict<R> {
-        if epoch != self.epoch {
+        if epoch != self.position.epoch {
+            self.in_doubt = true;
             return Verdict::Gap;
         }
-        if run.last() <= self.released {
+        if run.last() <= self.position.revision {
             return Verdict::Old;
         }
         self.known = self.known.max(run.last());
-        if run.first() != self.released.next() {
-            if run.first() > self.released && self.early.len() < MAX_EARLY {
+        if run.first() != self.position.revision.next() {
+            if run.first() > self.position.revision && self.early.len() < MAX_EARLY {
                 self.early.insert(run.first(), run);
             }
             return Verdict::Gap;
         }
-        self.released = run.last();
+        self.position.revision = run.last();
         Verdict::Deliver(run)
     }
 
     /// What waited for what was delivered just now.
     pub(crate) fn next(&mut self) -> Option<R> {
         while let Some(next) = self.early.first_entry() {
-            if *next.key() > self.released.next() {
+            if *next.key() > self.position.revision.next() {
                 return None;
             }
             let run = next.remove();
-            if run.first() == self.released.next() {
-                self.released = run.last();
+            if run.first() == self.position.revision.next() {
+                self.position.revision = run.last();
                 return Some(run);
             }
         }
@@ -125,7 +139,11 @@ mod tests {
     const EPOCH: Epoch = Epoch(NonZeroU64::MIN);
 
     fn sequencer() -> Sequencer<R> {
-        Sequencer::new(EPOCH, Revision(0))
+        Sequencer::new(Position { epoch: EPOCH, revision: Revision(0) })
+    }
+
+    fn at(epoch: Epoch, revision: u64) -> Position {
+        Position { epoch, revision: Revision(revision) }
     }
 
     /// What comes out when a run goes in; none where that is a gap.
@@ -163,15 +181,35 @@ mod tests {
         assert_eq!((accept(&mut s, R(2, 4)), s.has_gap()), (None, true));
         assert_eq!((accept(&mut s, R(3, 4)), s.has_gap()), (Some(vec![R(3, 4)]), false));
         s.doubt();
-        assert!(s.has_gap());
-        s.forget_early();
-        assert!(!s.has_gap(), "the log had no more");
+        assert_eq!(s.ask(), Some(at(EPOCH, 4)));
+        assert!(!s.has_gap(), "it was asked");
     }
 
     #[test]
-    fn another_history_is_a_gap() {
+    fn what_is_heard_of_is_a_gap_until_it_is_asked_for() {
+        let mut s = sequencer();
+        s.hear(at(EPOCH, 0));
+        assert_eq!(s.ask(), None);
+        s.hear(at(EPOCH, 2));
+        assert_eq!((accept(&mut s, R(1, 1)), s.has_gap()), (Some(vec![R(1, 1)]), true));
+        assert_eq!((s.ask(), s.ask()), (Some(at(EPOCH, 1)), None));
+        // What comes in while the log is read is asked for the next time.
+        assert_eq!((accept(&mut s, R(4, 4)), s.ask()), (None, Some(at(EPOCH, 1))));
+    }
+
+    #[test]
+    fn another_history_is_a_gap_until_the_log_leads_over_to_it() {
         let other = Epoch(NonZeroU64::MAX);
-        assert_eq!(sequencer().accept(other, R(1, 1)), Verdict::Gap);
+        let mut s = sequencer();
+        assert_eq!(accept(&mut s, R(1, 2)), Some(vec![R(1, 2)]));
+        assert_eq!((accept(&mut s, R(4, 4)), s.accept(other, R(3, 3))), (None, Verdict::Gap));
+        assert_eq!(s.ask(), Some(at(EPOCH, 2)));
+        s.turn(other);
+        assert_eq!((s.position(), s.has_gap()), (at(other, 2), false));
+        // What was early is of the history that was left.
+        assert_eq!((s.accept(other, R(3, 3)), s.next()), (Verdict::Deliver(R(3, 3)), None));
+        s.hear(at(EPOCH, 3));
+        assert!(s.has_gap());
     }
 
     #[test]

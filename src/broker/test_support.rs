@@ -18,19 +18,23 @@ use std::{
 #[derive(Default)]
 pub(super) struct Wire {
     bytes: RefCell<Vec<u8>>,
-    /// Whether it takes nothing.
+    /// Whether it takes no more than there is room for.
     pub(super) is_full: Cell<bool>,
+    pub(super) room: Cell<usize>,
     /// Whether the connection was told to go on.
     pub(super) is_resumed: Cell<bool>,
 }
 
 impl Sink for Wire {
     fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        if self.is_full.get() {
+        let all: usize = slices.iter().map(|slice| slice.len()).sum();
+        let taken = if self.is_full.get() { all.min(self.room.get()) } else { all };
+        if taken == 0 {
             return Err(io::ErrorKind::WouldBlock.into());
         }
-        self.bytes.borrow_mut().extend(slices.iter().flat_map(|slice| slice.iter()));
-        Ok(slices.iter().map(|slice| slice.len()).sum())
+        self.room.set(self.room.get().saturating_sub(taken));
+        self.bytes.borrow_mut().extend(slices.iter().flat_map(|slice| slice.iter()).take(taken));
+        Ok(taken)
     }
     fn blocked(&self) {}
     fn resume(&self) {
@@ -45,24 +49,31 @@ impl Wire {
         std::mem::take(&mut *self.bytes.borrow_mut())
     }
 
-    /// The same, as the messages of WebSocket frames.
+    /// The same, as the messages of WebSocket frames: of those that are there whole.
     pub(super) fn take(&self) -> Vec<Value> {
-        let bytes = self.take_bytes();
+        let mut bytes = self.bytes.borrow_mut();
         let (mut messages, mut at) = (Vec::new(), 0);
-        while at < bytes.len() {
-            assert_eq!(bytes[at], 0x81);
-            let (start, length) = match bytes[at + 1] {
-                126 => (at + 4, usize::from(u16::from_be_bytes([bytes[at + 2], bytes[at + 3]]))),
-                127 => {
-                    (at + 10, usize::try_from(u64::from_be_bytes(bytes[at + 2..at + 10].try_into().unwrap())).unwrap())
-                }
-                length => (at + 2, usize::from(length)),
-            };
-            messages.push(serde_json::from_slice(&bytes[start..start + length]).unwrap());
-            at = start + length;
+        while let Some((start, length)) = frame(&bytes[at..]) {
+            let data = bytes.get(at + start..at + start + length);
+            let Some(data) = data else { break };
+            match bytes[at] {
+                0x81 => messages.push(serde_json::from_slice(data).unwrap()),
+                kind => assert_eq!(kind, 0x88, "a message or the close"),
+            }
+            at += start + length;
         }
+        bytes.drain(..at);
         messages
     }
+}
+
+/// Where the data of a frame begin, and how many bytes they are; none where that is not there yet.
+fn frame(bytes: &[u8]) -> Option<(usize, usize)> {
+    Some(match *bytes.get(1)? {
+        126 => (4, usize::from(u16::from_be_bytes(bytes.get(2..4)?.try_into().unwrap()))),
+        127 => (10, usize::try_from(u64::from_be_bytes(bytes.get(2..10)?.try_into().unwrap())).unwrap()),
+        length => (2, usize::from(length)),
+    })
 }
 
 /// A broker's parts over a store, where time stands still.

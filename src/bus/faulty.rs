@@ -1,8 +1,11 @@
-//! A bus that does everything a bus may do: what it carries is lost, repeated, late and out of order, as a test decides.
+//! A bus that does everything a bus may do: what it carries is lost, repeated, late and out of order, and for a time or for good
+//! nothing arrives at all, as a test decides.
 
-use super::{Bus, Local, Origin, Publication, Receiver};
+use super::{Bus, Followed, Local, Origin, Publication, Receiver};
 use crate::random::Random;
-use std::sync::{Arc, Mutex, Weak};
+use backsync_protocol::ModelName;
+use std::sync::{Mutex, Weak};
+use tokio::sync::oneshot;
 
 /// Publications on their way, each to one node.
 #[derive(Default)]
@@ -10,21 +13,34 @@ pub(crate) struct Faulty {
     /// Gives out the origins.
     local: Local,
     nodes: Mutex<Vec<(Origin, Weak<dyn Receiver>)>>,
-    on_the_way: Mutex<Vec<(Arc<dyn Receiver>, Publication)>>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    on_the_way: Vec<(Weak<dyn Receiver>, Publication)>,
+    /// Nodes that begin to follow a model.
+    following: Vec<oneshot::Sender<()>>,
+    is_cut: bool,
+    mended: usize,
 }
 
 impl Faulty {
-    /// Deliver one of the publications that are on their way, lose it or deliver it and keep it; false where there is none.
-    /// One that `is_reliable` loses nothing, and still has no order.
-    pub(crate) fn step(&self, random: &mut Random, is_reliable: bool) -> bool {
+    /// Take one of the steps there are: deliver a publication, lose it or deliver it and keep it, or have a node follow a model;
+    /// false where there is none.
+    pub(crate) fn step(&self, random: &mut Random) -> bool {
         let (node, publication) = {
-            let mut on_the_way = self.on_the_way.lock().unwrap();
-            if on_the_way.is_empty() {
-                return false;
+            let mut state = self.state.lock().unwrap();
+            let State { on_the_way, following, .. } = &mut *state;
+            let at = random.index((on_the_way.len() + following.len()).max(1));
+            if at >= on_the_way.len() {
+                let Some(begun) = following.pop() else { return false };
+                // Who wanted to follow may be no more.
+                let _ = begun.send(());
+                return true;
             }
-            let at = random.index(on_the_way.len());
             match random.below(4) {
-                0 if !is_reliable => {
+                0 => {
                     on_the_way.swap_remove(at);
                     return true;
                 }
@@ -32,12 +48,33 @@ impl Faulty {
                 _ => on_the_way.swap_remove(at),
             }
         };
-        node.receive(publication);
+        if let Some(node) = node.upgrade() {
+            node.receive(publication);
+        }
         true
     }
 
-    pub(crate) fn is_idle(&self) -> bool {
-        self.on_the_way.lock().unwrap().is_empty()
+    /// Lose everything from now on, what is on its way too.
+    pub(crate) fn cut(&self) {
+        let mut state = self.state.lock().unwrap();
+        state.is_cut = true;
+        state.on_the_way.clear();
+        // Nobody waits for a bus that is down.
+        state.following.clear();
+    }
+
+    /// Work again; all nodes are told that it was away.
+    pub(crate) fn come_back(&self) {
+        if !std::mem::take(&mut self.state.lock().unwrap().is_cut) {
+            return;
+        }
+        let nodes: Vec<_> = self.nodes.lock().unwrap().iter().filter_map(|(_, node)| node.upgrade()).collect();
+        nodes.iter().for_each(|node| node.doubt());
+    }
+
+    /// How often a node asked to have a model mended.
+    pub(crate) fn mended(&self) -> usize {
+        self.state.lock().unwrap().mended
     }
 }
 
@@ -50,11 +87,31 @@ impl Bus for Faulty {
 
     fn publish(&self, origin: Origin, publication: &Publication) {
         let nodes = self.nodes.lock().unwrap();
-        let others = nodes.iter().filter(|(other, _)| *other != origin).filter_map(|(_, node)| node.upgrade());
-        self.on_the_way.lock().unwrap().extend(others.map(|node| (node, publication.clone())));
+        let others = nodes.iter().filter(|(other, node)| *other != origin && node.strong_count() > 0);
+        let mut state = self.state.lock().unwrap();
+        if !state.is_cut {
+            state.on_the_way.extend(others.map(|(_, node)| (node.clone(), publication.clone())));
+        }
     }
 
     fn has_others(&self, origin: Origin) -> bool {
         self.local.has_others(origin)
+    }
+
+    fn follow(&self, _: Origin, _: &ModelName) -> Followed {
+        let mut state = self.state.lock().unwrap();
+        if state.is_cut {
+            return None;
+        }
+        let (begun, begins) = oneshot::channel();
+        state.following.push(begun);
+        Some(Box::pin(async {
+            // It is cut, and cannot say.
+            let _ = begins.await;
+        }))
+    }
+
+    fn mend(&self, _: Origin, _: &ModelName) {
+        self.state.lock().unwrap().mended += 1;
     }
 }

@@ -1,6 +1,7 @@
 //! The bus of one process: brokers that share a store reach each other by plain calls.
 
-use super::{Bus, Origin, Publication, Receiver};
+use super::{Bus, Followed, Origin, Publication, Receiver};
+use backsync_protocol::ModelName;
 use std::sync::{
     Mutex, PoisonError, Weak,
     atomic::{AtomicUsize, Ordering},
@@ -22,7 +23,7 @@ impl std::fmt::Debug for Local {
 impl Bus for Local {
     fn attach(&self, receiver: Weak<dyn Receiver>) -> Origin {
         let mut nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
-        let origin = Origin(self.attached.fetch_add(1, Ordering::Relaxed) as u64);
+        let origin = Origin::new(self.attached.fetch_add(1, Ordering::Relaxed) as u64);
         nodes.push((origin, receiver));
         origin
     }
@@ -41,13 +42,19 @@ impl Bus for Local {
     fn has_others(&self, _: Origin) -> bool {
         self.attached.load(Ordering::Relaxed) > 1
     }
+
+    fn follow(&self, _: Origin, _: &ModelName) -> Followed {
+        None
+    }
+
+    fn mend(&self, _: Origin, _: &ModelName) {}
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::store::{Change, ChangeKind};
-    use backsync_protocol::{Epoch, ModelName, Record, Revision};
+    use backsync_protocol::{Epoch, Position, Record, Revision};
     use std::{num::NonZeroU64, sync::Arc};
 
     #[derive(Default)]
@@ -56,6 +63,8 @@ mod tests {
         fn receive(&self, publication: Publication) {
             self.0.lock().unwrap().push(publication);
         }
+        fn stands(&self, _: &ModelName, _: Position) {}
+        fn doubt(&self) {}
     }
 
     #[test]

@@ -12,8 +12,8 @@ pub mod open;
 pub use local::Local;
 
 use crate::store::Change;
-use backsync_protocol::{Epoch, ModelName};
-use std::sync::Arc;
+use backsync_protocol::{Epoch, ModelName, Position};
+use std::{future::Future, pin::Pin, sync::Arc};
 
 /// Changes of one model, in a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,11 +30,28 @@ pub struct Publication {
 pub trait Receiver: Send + Sync {
     /// Called for every publication that arrives; must not block.
     fn receive(&self, publication: Publication);
+
+    /// The model stands here, as the bus heard: who has less reads the log. For what is too large for the bus; must not block.
+    fn stands(&self, model: &ModelName, position: Position);
+
+    /// The bus was away, and anything may have been lost, of all models. Called after it is confirmed to be back; must not block.
+    fn doubt(&self);
 }
+
+/// What [`Bus::follow`] gives: none where publications reach the node already, else what is done when they do, or when the bus
+/// cannot say because it is down. A bus is a hint: nothing may wait for it for long.
+pub type Followed = Option<Pin<Box<dyn Future<Output = ()> + Send>>>;
 
 /// Names one node's attachment to a bus.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Origin(u64);
+
+impl Origin {
+    /// A bus numbers its nodes as it likes.
+    pub(crate) const fn new(number: u64) -> Self {
+        Self(number)
+    }
+}
 
 /// Carries publications between nodes.
 ///
@@ -49,4 +66,10 @@ pub trait Bus: Send + Sync + 'static {
 
     /// Whether there may be others to tell: where not, nothing needs to be made for them.
     fn has_others(&self, origin: Origin) -> bool;
+
+    /// From when the answer is done on, publications of the others about this model reach the node, as far as any do.
+    fn follow(&self, origin: Origin, model: &ModelName) -> Followed;
+
+    /// Publications about this model do not arrive though others make some: mend that; must not block.
+    fn mend(&self, origin: Origin, model: &ModelName);
 }

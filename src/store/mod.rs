@@ -108,11 +108,27 @@ pub trait Store: Send + Sync + 'static {
     /// The records asked for as they all are at one position, or what became of them since another.
     fn read(&self, model: &ModelName, read: Read) -> Answer<Snapshot>;
 
-    /// The changes after `after`, at most `limit` of them, oldest first; `None` where the log does not reach back so far.
-    fn changes(&self, model: &ModelName, after: Revision, limit: usize) -> Answer<Option<Vec<Change>>>;
+    /// The changes after a position, at most `limit` of them, oldest first, and where the model stands: one look at both.
+    ///
+    /// A position of an earlier history is good as far as that one is part of the present one: its epoch is in the model's chain,
+    /// and its revision not beyond the one at which the next epoch began. What follows it is numbered by the present epoch.
+    /// `None` where the position is not of this history, or the log does not reach back so far.
+    fn changes(&self, model: &ModelName, after: Position, limit: usize) -> Answer<Option<Page>>;
+
+    /// Where each of these models stands, in their order.
+    fn positions(&self, models: &[ModelName]) -> Answer<Vec<Position>>;
 
     /// Where the model stands.
-    fn position(&self, model: &ModelName) -> Answer<Position>;
+    fn position(&self, model: &ModelName) -> Answer<Position> {
+        let only = |mut positions: Vec<Position>| positions.pop().expect("one position for one model");
+        match self.positions(std::slice::from_ref(model)) {
+            Answer::Ready(answer) => Answer::Ready(answer.map(|answer| answer.map(only))),
+            Answer::Later(answer) => Answer::later(async move { answer.await.map(only) }),
+        }
+    }
+
+    /// Whether others than this process may write to it: then it has to be asked now and then where its models stand.
+    fn is_shared(&self) -> bool;
 
     /// All records that belong to a session.
     fn owned(&self) -> Answer<Vec<Owned>>;
@@ -258,6 +274,15 @@ pub struct Change {
     pub record: Record,
     /// The record before an update. Only the outcome of a commit has it, not what is read from the log.
     pub before: Option<Record>,
+}
+
+/// A piece of a model's log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// Changes in a row, oldest first.
+    pub changes: Vec<Change>,
+    /// Where the model stands: it may be further than the last of them.
+    pub position: Position,
 }
 
 /// What happened to a record.

@@ -8,10 +8,8 @@ use super::{
     Broker, Caller, ConnectionKey, Framing, Handler, Hub, ModelRules, Parts, Progress, Step,
     test_support::{Wire, parts},
 };
-use crate::store::{Answer, Change, Commit, Few, Memory, Outcome, Owned, Read, Snapshot, Store, StoreError};
-use backsync_protocol::{
-    ConflictPolicy, ErrorCode, Filter, ModelName, Position, Query, Record, RecordId, RecordInput, Revision,
-};
+use crate::store::{Answer, Change, Commit, Few, Memory, Outcome, Owned, Page, Read, Snapshot, Store, StoreError};
+use backsync_protocol::{ConflictPolicy, ErrorCode, Filter, ModelName, Position, Query, Record, RecordId, RecordInput};
 use serde_json::{Value, json};
 use std::{
     cell::RefCell,
@@ -44,11 +42,14 @@ impl Store for Unhurried {
     fn read(&self, model: &ModelName, read: Read) -> Answer<Snapshot> {
         later(self.0.read(model, read))
     }
-    fn changes(&self, model: &ModelName, after: Revision, limit: usize) -> Answer<Option<Vec<Change>>> {
+    fn changes(&self, model: &ModelName, after: Position, limit: usize) -> Answer<Option<Page>> {
         later(self.0.changes(model, after, limit))
     }
-    fn position(&self, model: &ModelName) -> Answer<Position> {
-        later(self.0.position(model))
+    fn positions(&self, models: &[ModelName]) -> Answer<Vec<Position>> {
+        later(self.0.positions(models))
+    }
+    fn is_shared(&self) -> bool {
+        false
     }
     fn owned(&self) -> Answer<Vec<Owned>> {
         later(self.0.owned())

@@ -36,13 +36,6 @@ impl Hub {
         self.connections.mark_dirty(key.index);
     }
 
-    /// A push that only this connection gets.
-    pub(crate) fn push_own(&mut self, key: ConnectionKey, write: impl FnOnce(&mut String)) {
-        self.json.clear();
-        write(&mut self.json);
-        self.append_json(key);
-    }
-
     /// A reply, behind everything of its models that was staged so far.
     pub(crate) fn reply<'m>(
         &mut self,

@@ -1,11 +1,10 @@
 //! The table of a worker's connections, and what the broker keeps of each.
 
-use super::{handlers::Then, listeners::Scope};
+use super::{handlers::Then, scope::Scope};
 use crate::{
     auth::Identity,
-    broker::{framing::Framing, outbox::Outbox},
+    broker::{door::Stand, framing::Framing, outbox::Outbox},
 };
-use backsync_protocol::Revision;
 use bytes::Bytes;
 use std::{
     fmt,
@@ -39,7 +38,7 @@ impl fmt::Debug for dyn Sink {
 }
 
 /// Names a connection of one worker; never used twice.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnectionKey {
     pub(super) index: u32,
     generation: u32,
@@ -86,6 +85,8 @@ pub(crate) struct Connection {
     pub(super) lagging: bool,
     /// Pushes were let go of because it reads too slowly, so many heartbeats ago.
     pub(super) behind: Option<u8>,
+    /// Of so many models it is being told what became of them.
+    pub(super) told: usize,
     /// What ends it is in the outbox.
     pub(super) closing: bool,
     /// Heard of since the last heartbeat, and for how many heartbeats not.
@@ -101,10 +102,35 @@ pub(super) struct Listening {
     pub(super) scope: Scope,
     /// Where it stands among the model's live listeners, where it hears the whole.
     pub(super) slot: usize,
-    /// It is in no list of listeners: a read is on its way, or the connection is behind.
-    pub(super) paused: bool,
-    /// While something waits to be written: a revision up to which all was written.
-    pub(super) sent: Revision,
+    pub(super) share: Share,
+    /// While something waits to be written: up to where all was written.
+    pub(super) sent: Option<Stand>,
+    /// After so many flushes it became live.
+    pub(super) live_from: u64,
+}
+
+/// Whether what changes is given to a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Share {
+    /// It is in the lists of listeners.
+    Live,
+    /// A read is on its way.
+    Paused,
+    /// The read is done, and after it all of the model is told.
+    Owed,
+    /// This telling tells it.
+    Told(u64),
+    /// The connection is behind.
+    Behind,
+}
+
+impl Listening {
+    /// What was handed over in earlier flushes is written, as far as it was given to this one then.
+    pub(super) fn note_sent(&mut self, flushed: Option<Stand>, flushes: u64) {
+        if self.share == Share::Live && self.live_from < flushes {
+            self.sent = flushed;
+        }
+    }
 }
 
 impl Connection {
@@ -163,6 +189,7 @@ impl Connections {
             blocked: false,
             lagging: false,
             behind: None,
+            told: 0,
             closing: false,
             seen: true,
             silent: 0,

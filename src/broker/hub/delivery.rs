@@ -1,46 +1,69 @@
 //! From the inbox to the sockets: staging while a batch of input is handled, then one write to each connection.
 
-use super::{HIGH_WATER, Hub, connections::ConnectionKey, filters::Number, listeners::Part};
+use super::{
+    HIGH_WATER, Hub,
+    connections::{ConnectionKey, Share},
+    filters::Number,
+    scope::Part,
+};
 use crate::broker::{chunk::Stretch, framing::Framing, inbox::Item, outbox::Written, sequencer::Run};
 use bytes::Bytes;
 use std::collections::BTreeMap;
 
 impl Hub {
-    /// Take in what is in the inbox; staged until the next flush.
+    /// Take in what is in the inbox; staged until the next flush. What goes on because of that leaves the rest to this.
     pub(crate) fn drain(&mut self) {
+        if std::mem::replace(&mut self.is_draining, true) {
+            return;
+        }
         loop {
             let mut items = std::mem::take(&mut self.spare);
             self.broker.0.inboxes[self.worker].swap(&mut items);
             if items.is_empty() {
                 self.spare = items;
-                return;
+                break;
             }
             for item in items.drain(..) {
                 match item {
-                    Item::Changes(model, stretch) => self.stage(model.index, stretch),
+                    Item::Changes(model, era, stretch) => self.stage(model.index, era, stretch),
+                    Item::Begun(model, begun) => self.begin_era(&model, begun.at, begun.is_anew),
                     Item::Outcome(to, outcome) => self.outcome(&to, outcome),
                 }
             }
             self.spare = items;
         }
+        self.is_draining = false;
     }
 
-    fn stage(&mut self, model: usize, stretch: Stretch) {
+    fn stage(&mut self, model: usize, era: u64, stretch: Stretch) {
         let Some(Some(listeners)) = self.listeners.get_mut(model) else { return };
-        if stretch.last() <= listeners.revision {
+        let stand = &mut listeners.stand;
+        if era != stand.era || stretch.last() <= stand.position.revision {
             return;
         }
-        listeners.revision = stretch.last();
-        if listeners.staged.is_empty() {
+        stand.position.revision = stretch.last();
+        if !std::mem::replace(&mut listeners.is_touched, true) {
             self.staged.push(model);
         }
         for paused in &mut listeners.paused {
             paused.held.push(stretch.clone());
         }
-        listeners.staged.push(stretch);
-        while let Some(due) = self.take_due(model) {
-            due.then(self);
+        for telling in &mut listeners.tellings {
+            telling.hold(&stretch);
         }
+        listeners.staged.push(stretch);
+        self.go_on(model);
+    }
+
+    /// Give out what is staged of a model, before something else happens to its listeners.
+    pub(super) fn hand_out(&mut self, model: usize) {
+        self.broadcast(model);
+        for at in 0..self.individual.len() {
+            let key = self.connections.key(self.individual[at]);
+            self.emit_staged(key, model);
+            self.connections.at(key.index).cursors.retain(|(of, _)| *of != model);
+        }
+        self.listeners_of(model).staged.clear();
     }
 
     /// Write what is staged: once to each connection that has something.
@@ -65,19 +88,24 @@ impl Hub {
         for model in &staged {
             if let Some(Some(listeners)) = self.listeners.get_mut(*model) {
                 listeners.staged.clear();
+                listeners.is_touched = false;
             }
         }
-        let more = self.write_dirty();
+        let drained = self.write_dirty();
+        self.flushes += 1;
         for model in &staged {
             if let Some(Some(listeners)) = self.listeners.get_mut(*model) {
-                listeners.flushed = listeners.revision;
+                listeners.flushed = listeners.stand;
             }
         }
         if self.staged.is_empty() {
             self.staged = staged;
             self.staged.clear();
         }
-        if more {
+        if !drained.is_empty() {
+            for index in drained {
+                self.next_model(self.connections.key(index));
+            }
             self.flush();
         }
     }
@@ -175,7 +203,7 @@ impl Hub {
         if !connection.individual {
             return;
         }
-        if connection.listening(model).is_none_or(|listening| listening.paused) {
+        if connection.listening(model).is_none_or(|listening| listening.share != Share::Live) {
             return;
         }
         let from = connection.advance(model, listeners.staged.len());
@@ -187,8 +215,8 @@ impl Hub {
         frames.into_iter().for_each(|frame| self.connections.push(key.index, frame));
     }
 
-    /// Answers whether that made more to write.
-    fn write_dirty(&mut self) -> bool {
+    /// Answers who was behind and has read all there was.
+    fn write_dirty(&mut self) -> Vec<u32> {
         let limit = self.broker.limits().queue_bytes;
         let dirty = self.connections.take_dirty();
         let (mut too_slow, mut drained) = (Vec::new(), Vec::new());
@@ -210,8 +238,8 @@ impl Hub {
                         if !std::mem::replace(&mut connection.lagging, true) {
                             // What was handed over before this flush was written: that is where it goes on, if need be.
                             for listening in &mut connection.listening {
-                                let listeners = self.listeners[listening.model].as_ref();
-                                listening.sent = listeners.map_or(listening.sent, |listeners| listeners.flushed);
+                                let flushed = self.listeners[listening.model].as_ref().map(|of| of.flushed);
+                                listening.note_sent(flushed, self.flushes);
                             }
                         }
                     }
@@ -226,16 +254,13 @@ impl Hub {
                 && connection.in_flight == 0
                 && !connection.reading
                 && connection.behind.is_none()
+                && connection.told == 0
             {
                 self.wake(self.connections.key(*index));
             }
         }
         self.connections.clean(dirty);
         too_slow.into_iter().for_each(|index| self.fall_behind(index));
-        let more = !drained.is_empty();
-        for index in drained {
-            self.catch_up(self.connections.key(index));
-        }
-        more
+        drained
     }
 }

@@ -34,6 +34,11 @@ impl Filters {
         self.groups.is_empty()
     }
 
+    /// Everybody who listens with one.
+    pub(super) fn connections(&self) -> impl Iterator<Item = u32> {
+        self.groups.values().flat_map(|group| group.live.iter().flatten().copied())
+    }
+
     pub(super) fn group(&self, number: Number) -> &Group {
         &self.groups[&number]
     }

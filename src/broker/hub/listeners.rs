@@ -5,142 +5,24 @@
 
 use super::{
     Hub,
-    connections::{ConnectionKey, Listening},
+    connections::{ConnectionKey, Listening, Share},
     filters::Filters,
+    scope::{Part, Scope},
+    telling::Telling,
 };
-use crate::broker::{
-    chunk::{Chunk, Stretch},
-    framing::Framing,
-    model::Model,
-};
-use backsync_protocol::{Filter, Query, RecordId, Revision, Which};
-use bytes::Bytes;
+use crate::broker::{chunk::Stretch, door::Stand, framing::Framing, model::Model};
+use backsync_protocol::{Position, RecordId, Revision};
 use foldhash::{HashMap, HashMapExt};
 use std::{collections::BTreeSet, fmt, sync::Arc};
-
-/// What of a model a connection hears.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct Scope {
-    /// Everything.
-    pub(crate) whole: bool,
-    /// These records.
-    pub(crate) ids: BTreeSet<RecordId>,
-    /// What matches one of these, each for itself.
-    pub(crate) filters: Vec<Filter>,
-}
-
-impl Scope {
-    /// What a query asks to hear.
-    pub(crate) fn of(query: &Query) -> Self {
-        let mut scope = Self::default();
-        match (&query.filter, &query.which) {
-            (Some(filter), _) => scope.filters.push(filter.clone()),
-            (None, Which::All) => scope.whole = true,
-            (None, Which::One(id)) => drop(scope.ids.insert(id.clone())),
-            (None, Which::Ids(ids)) => scope.ids.extend(ids.iter().cloned()),
-        }
-        scope
-    }
-
-    /// What either hears.
-    pub(crate) fn union(mut self, other: Self) -> Self {
-        self.whole |= other.whole;
-        self.ids.extend(other.ids);
-        for filter in other.filters {
-            if !self.filters.contains(&filter) {
-                self.filters.push(filter);
-            }
-        }
-        self
-    }
-
-    /// What is left without `other`.
-    pub(crate) fn without(mut self, other: &Self) -> Self {
-        self.whole &= !other.whole;
-        self.ids.retain(|id| !other.ids.contains(id));
-        self.filters.retain(|filter| !other.filters.contains(filter));
-        self
-    }
-
-    /// Whether there is nothing to hear.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// The same in parts that a store can be asked for: single records or all, and each filter.
-    pub(super) fn parts(&self) -> Vec<Self> {
-        let of = |filter: &Filter| Self { filters: vec![filter.clone()], ..Self::default() };
-        let mut parts: Vec<Self> = self.filters.iter().map(of).collect();
-        if self.whole || !self.ids.is_empty() {
-            parts.push(Self { filters: Vec::new(), ..self.clone() });
-        }
-        parts
-    }
-
-    /// How many listeners that is.
-    pub(crate) fn len(&self) -> usize {
-        usize::from(self.whole) + self.ids.len() + self.filters.len()
-    }
-
-    /// The frames of a chunk that are in scope, those of a part of it only where `part` says so.
-    pub(super) fn frames(&self, chunk: &Chunk, framing: Framing, part: Part) -> Vec<Bytes> {
-        let mut frames = Vec::new();
-        if self.whole {
-            frames.push(match part {
-                Part::All => chunk.whole(framing).clone(),
-                Part::UpTo(revision) => chunk.up_to(revision, framing),
-                Part::After(revision) => chunk.after(revision, framing),
-            });
-        }
-        if self.filters.is_empty() && (self.whole || self.ids.is_empty()) {
-            return frames;
-        }
-        let mut json = String::new();
-        for (at, change) in chunk.changes().iter().enumerate().filter(|(_, change)| part.contains(change.revision)) {
-            // Who hears the whole model has it already.
-            if !self.whole && self.ids.contains(change.record.id()) {
-                frames.push(chunk.single(at, framing));
-            }
-            for filter in &self.filters {
-                if let Some(effect) = chunk.effect(change, filter) {
-                    let mut frame = Vec::new();
-                    json.clear();
-                    chunk.append_filtered(change, effect, filter, &mut json);
-                    chunk.append(framing, &json, &mut frame);
-                    frames.push(frame.into());
-                }
-            }
-        }
-        frames
-    }
-}
-
-/// A part of a run of changes.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Part {
-    All,
-    UpTo(Revision),
-    After(Revision),
-}
-
-impl Part {
-    fn contains(self, revision: Revision) -> bool {
-        match self {
-            Self::All => true,
-            Self::UpTo(last) => revision <= last,
-            Self::After(last) => revision > last,
-        }
-    }
-}
 
 /// The listeners of one model on one worker.
 #[derive(Debug)]
 pub(super) struct Listeners {
     pub(super) model: Arc<Model>,
-    /// The last that came,
-    pub(super) revision: Revision,
-    /// and the last that was handed to the connections.
-    pub(super) flushed: Revision,
+    /// How far what came reaches,
+    pub(super) stand: Stand,
+    /// and what was handed to the connections.
+    pub(super) flushed: Stand,
     /// Who hears the whole, by framing.
     pub(super) live: [Vec<u32>; Framing::ALL.len()],
     /// Who hears single records.
@@ -148,24 +30,69 @@ pub(super) struct Listeners {
     /// Who hears what matches a filter.
     pub(super) filters: Filters,
     pub(super) paused: Vec<Paused>,
+    /// Who is told what became of the model.
+    pub(super) tellings: Vec<Telling>,
     /// What came in this batch.
     pub(super) staged: Vec<Stretch>,
+    /// Something came in this batch.
+    pub(super) is_touched: bool,
     /// Connections with a share in the model.
     connections: usize,
+}
+
+impl Listeners {
+    /// Take everybody who is live out of all lists.
+    pub(super) fn take_all(&mut self) -> BTreeSet<u32> {
+        let (live, records) = (std::mem::take(&mut self.live), std::mem::take(&mut self.records));
+        let filters = std::mem::take(&mut self.filters);
+        live.into_iter().chain(records.into_values()).flatten().chain(filters.connections()).collect()
+    }
 }
 
 /// A connection that reads.
 #[derive(Debug)]
 pub(super) struct Paused {
     key: ConnectionKey,
+    /// What came after this position.
     pub(super) held: Vec<Stretch>,
+    from: Position,
+    /// Another history has begun: what it listened to before the read is to be told anew.
+    is_owed: bool,
     /// What is to be done with what was read, where that is ahead of what came here.
     due: Option<Due>,
 }
 
+impl Paused {
+    pub(super) fn begin_era(&mut self, at: Position, is_anew: bool) {
+        if is_anew {
+            self.held.clear();
+            (self.is_owed, self.from) = (true, at);
+        } else {
+            self.from.epoch = at.epoch;
+        }
+        if let Some(due) = &mut self.due {
+            due.revision = Some(Revision(0));
+        }
+    }
+}
+
+/// When something that was read goes together with what comes to a worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Meets {
+    /// Everything up to it has come.
+    Now,
+    /// When this revision has come.
+    At(Revision),
+    /// In the next era: it was read in the history of that one.
+    NextEra,
+    /// It was asked for in an era that is over: it has to be read again.
+    Never,
+}
+
 /// What waits until a worker has come as far as a revision.
 pub(super) struct Due {
-    revision: Revision,
+    /// None where it waits for another era.
+    revision: Option<Revision>,
     then: Box<dyn FnOnce(&mut Hub)>,
 }
 
@@ -177,7 +104,7 @@ impl Due {
 
 impl fmt::Debug for Due {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Due({})", self.revision)
+        write!(f, "Due({:?})", self.revision)
     }
 }
 
@@ -188,35 +115,49 @@ impl Hub {
         listening.map(|listening| listening.scope.clone()).unwrap_or_default()
     }
 
-    /// Hold back what comes for this connection. From now on every change of the model reaches this worker; answers after which
-    /// revision they are held back.
-    pub(crate) fn pause(&mut self, key: ConnectionKey, model: &Arc<Model>) -> Revision {
+    /// Hold back what comes for this connection. From now on every change of the model reaches this worker.
+    pub(crate) fn pause(&mut self, key: ConnectionKey, model: &Arc<Model>) {
         self.be_individual(key);
         self.emit_staged(key, model.index);
-        let Some(connection) = self.connections.find(key) else { return Revision(0) };
-        let framing = connection.framing;
+        let flushes = self.flushes;
+        let Some(connection) = self.connections.find(key) else { return };
+        let (framing, is_lagging) = (connection.framing, connection.lagging);
+        let mut is_owed = false;
         match connection.listening_mut(model.index) {
             Some(listening) => {
-                listening.paused = true;
+                let flushed = self.listeners[model.index].as_ref().map(|listeners| listeners.flushed);
+                if !is_lagging {
+                    listening.note_sent(flushed, flushes);
+                }
                 let (scope, slot) = (listening.scope.clone(), listening.slot);
-                self.uninstall(key.index, model.index, &scope, slot, framing);
+                match std::mem::replace(&mut listening.share, Share::Paused) {
+                    Share::Live => self.uninstall(key.index, model.index, &scope, slot, framing),
+                    Share::Paused | Share::Behind => {}
+                    Share::Owed => is_owed = true,
+                    Share::Told(_) => {
+                        is_owed = true;
+                        connection.told -= 1;
+                    }
+                }
             }
             None => {
                 connection.listening.reserve_exact(1);
                 self.enter(model, framing);
-                let sent = self.listeners_of(model.index).revision;
-                let listening = Listening { model: model.index, scope: Scope::default(), slot: 0, paused: true, sent };
+                let sent = Some(self.listeners_of(model.index).stand);
+                let (scope, share) = (Scope::default(), Share::Paused);
+                let listening = Listening { model: model.index, scope, slot: 0, share, sent, live_from: flushes };
                 self.connections.at(key.index).listening.push(listening);
             }
         }
-        self.hold(key, model);
-        self.listeners_of(model.index).revision
+        let listeners = self.listeners_of(model.index);
+        let from = listeners.stand.position;
+        listeners.paused.push(Paused { key, held: Vec::new(), from, is_owed, due: None });
     }
 
-    /// Keep what comes for a connection that is in no list of listeners.
-    pub(super) fn hold(&mut self, key: ConnectionKey, model: &Model) {
-        let listeners = self.listeners_of(model.index);
-        listeners.paused.push(Paused { key, held: Vec::new(), due: None });
+    /// After which position changes are held back for a connection.
+    pub(crate) fn held_from(&mut self, key: ConnectionKey, model: &Model) -> Option<Position> {
+        let listeners = self.listeners.get(model.index)?.as_ref()?;
+        Some(listeners.paused.iter().find(|paused| paused.key == key)?.from)
     }
 
     /// The opposite of [`Self::pause`], with what the connection is to hear from now on. Answers what was held back.
@@ -224,7 +165,7 @@ impl Hub {
         // Who has gone meanwhile has left all lists, and perhaps nobody else is in them.
         let Some(Some(listeners)) = self.listeners.get_mut(model.index) else { return Vec::new() };
         let Some(at) = listeners.paused.iter().position(|paused| paused.key == key) else { return Vec::new() };
-        let held = listeners.paused.swap_remove(at).held;
+        let Paused { mut held, is_owed, .. } = listeners.paused.swap_remove(at);
         let staged = listeners.staged.len();
         // What is staged is held as well: only who is served individually is not given it a second time.
         self.be_individual(key);
@@ -234,10 +175,29 @@ impl Hub {
             connection.listening.retain(|listening| listening.model != model.index);
             let framing = connection.framing;
             self.exit(model.index, framing);
+            return held;
+        }
+        let listening = connection.listening_mut(model.index).expect("who is paused has a share");
+        if is_owed && !listening.scope.is_empty() {
+            (listening.scope, listening.share) = (scope, Share::Owed);
+            // It is told after the read of everything that came until then.
+            held.clear();
         } else {
             self.install(key.index, model.index, scope);
         }
         held
+    }
+
+    /// Begin to tell a connection whose read is done what it was owed meanwhile: everything, as what it has is in part of the read
+    /// and in part older.
+    pub(super) fn pay_owed(&mut self, key: ConnectionKey) {
+        loop {
+            let Some(connection) = self.connections.find(key).filter(|connection| !connection.closing) else { return };
+            let mut owed = connection.listening.iter().filter(|listening| listening.share == Share::Owed);
+            let Some(model) = owed.next().map(|listening| listening.model) else { return };
+            let model = self.listeners_of(model).model.clone();
+            self.tell(&model, vec![key], None, true);
+        }
     }
 
     /// Hear less: what is left is `scope`.
@@ -248,17 +208,30 @@ impl Hub {
         }
     }
 
-    /// Whether what was read at `revision` is ahead of what came here.
-    pub(crate) fn is_behind(&mut self, model: &Model, revision: Revision) -> bool {
-        self.listeners_of(model.index).revision < revision
+    /// The era of a model on this worker, where somebody has a share in it.
+    pub(crate) fn era(&self, model: &Model) -> Option<u64> {
+        Some(self.listeners.get(model.index)?.as_ref()?.stand.era)
     }
 
-    /// Go on for a paused connection when the changes up to a revision have come.
+    /// When what was read at a position, asked for in an era, goes together with what comes here.
+    pub(crate) fn meets(&mut self, model: &Arc<Model>, era: u64, position: Position) -> Meets {
+        let stand = self.listeners_of(model.index).stand;
+        if stand.era != era {
+            return Meets::Never;
+        }
+        if stand.position.epoch != position.epoch {
+            self.broker.hear(model, position);
+            return Meets::NextEra;
+        }
+        if stand.position.revision < position.revision { Meets::At(position.revision) } else { Meets::Now }
+    }
+
+    /// Go on for a paused connection when the changes up to a revision have come, or another era begins.
     pub(crate) fn when_reached(
         &mut self,
         key: ConnectionKey,
         model: &Model,
-        revision: Revision,
+        revision: Option<Revision>,
         then: impl FnOnce(&mut Self) + 'static,
     ) {
         let listeners = self.listeners_of(model.index);
@@ -270,8 +243,9 @@ impl Hub {
     /// Something that waited and can go on now.
     pub(super) fn take_due(&mut self, model: usize) -> Option<Due> {
         let listeners = self.listeners.get_mut(model)?.as_mut()?;
-        let reached = listeners.revision;
-        let is_due = |paused: &&mut Paused| paused.due.as_ref().is_some_and(|due| due.revision <= reached);
+        let reached = listeners.stand.position.revision;
+        let is_reached = |due: &Due| due.revision.is_some_and(|revision| revision <= reached);
+        let is_due = |paused: &&mut Paused| paused.due.as_ref().is_some_and(is_reached);
         listeners.paused.iter_mut().find(is_due)?.due.take()
     }
 
@@ -293,11 +267,11 @@ impl Hub {
 
     /// Take a connection that goes out of a model's listeners.
     pub(super) fn leave(&mut self, key: ConnectionKey, listening: &Listening, framing: Framing) {
-        let Listening { model, scope, slot, paused, .. } = listening;
-        if *paused {
-            self.listeners_of(*model).paused.retain(|paused| paused.key != key);
-        } else {
+        let Listening { model, scope, slot, share, .. } = listening;
+        if *share == Share::Live {
             self.uninstall(key.index, *model, scope, *slot, framing);
+        } else {
+            self.listeners_of(*model).paused.retain(|paused| paused.key != key);
         }
         self.exit(*model, framing);
     }
@@ -310,13 +284,15 @@ impl Hub {
         let listeners = self.listeners[model.index].get_or_insert_with(|| {
             Box::new(Listeners {
                 model: model.clone(),
-                revision: begin,
+                stand: begin,
                 flushed: begin,
                 live: Default::default(),
                 records: HashMap::new(),
                 filters: Filters::default(),
                 paused: Vec::new(),
+                tellings: Vec::new(),
                 staged: Vec::new(),
+                is_touched: false,
                 connections: 0,
             })
         });
@@ -333,7 +309,8 @@ impl Hub {
         }
     }
 
-    fn install(&mut self, index: u32, model: usize, scope: Scope) {
+    pub(super) fn install(&mut self, index: u32, model: usize, scope: Scope) {
+        let flushes = self.flushes;
         let connection = self.connections.at(index);
         let framing = connection.framing;
         let listening = connection.listening_mut(model).expect("who is installed has a share");
@@ -349,8 +326,7 @@ impl Hub {
         for filter in &scope.filters {
             listeners.filters.insert(filter, framing, index);
         }
-        listening.scope = scope;
-        listening.paused = false;
+        (listening.scope, listening.share, listening.live_from) = (scope, Share::Live, flushes);
     }
 
     pub(super) fn uninstall(&mut self, index: u32, model: usize, scope: &Scope, slot: usize, framing: Framing) {

@@ -2,19 +2,19 @@
 //!
 //! The records read stay paused while the referenced ones are read, level by level, each model's under a pause of its own;
 //! then all go live together, behind one reply. What a populated record shows may be ahead of the pushes that follow it,
-//! never behind.
+//! never behind. Where one of these models begins another era meanwhile, all of it is read again.
 
 use super::read::{self, Read};
 use crate::{
     broker::{
         error,
-        hub::{Hub, Scope},
+        hub::{Hub, Meets, Scope},
         model::Model,
     },
     store::{self, Selection, Snapshot, StoreError},
 };
 use backsync_protocol::{
-    ErrorCode, ErrorObject, Method, Position, Record, RecordId, Revision,
+    ErrorCode, ErrorObject, Method, Position, Record, RecordId,
     json::{self, Members, Raw},
     record::record_id,
 };
@@ -68,6 +68,8 @@ impl Follow {
 pub(super) struct Populated {
     read: Read,
     snapshot: Snapshot,
+    /// The era in which it was read.
+    era: Option<u64>,
     /// By model.
     reached: BTreeMap<usize, Reached>,
 }
@@ -76,15 +78,15 @@ pub(super) struct Populated {
 struct Reached {
     model: Arc<Model>,
     position: Position,
+    era: Option<u64>,
     /// `None` where there is no such record.
     records: HashMap<RecordId, Option<Record>>,
-    /// Changes are held back for these records; not where the model is the one that was read, as they are already.
-    is_paused: bool,
 }
 
 /// Go on with a read whose snapshot is there.
 pub(super) fn begin(hub: &mut Hub, read: Read, snapshot: Snapshot) {
-    next(hub, Populated { read, snapshot, reached: BTreeMap::new() });
+    let era = hub.era(&read.model);
+    next(hub, Populated { read, snapshot, era, reached: BTreeMap::new() });
 }
 
 /// Read what is known to be needed and was not read, of one model after the other; reply when there is nothing left.
@@ -102,7 +104,7 @@ fn next(hub: &mut Hub, mut populated: Populated) {
         return fail(hub, populated, &refusal);
     }
     if !model.is_placed() {
-        let position = hub.store().position(&model.name);
+        let position = hub.broker.stands(&model);
         return read::when_answered(hub, position, move |hub, position| match position {
             Ok(position) => {
                 hub.broker.place_at(&model, position);
@@ -111,41 +113,70 @@ fn next(hub: &mut Hub, mut populated: Populated) {
             Err(cause) => fail_of_store(hub, populated, &model, &cause),
         });
     }
-    let is_new = !populated.reached.contains_key(&model.index);
-    let is_paused = is_new && populated.read.listens && model.index != populated.read.model.index;
-    if is_paused {
+    // The model that was read is paused already.
+    let read = &mut populated.read;
+    if read.listens && model.index != read.model.index && !read.beside.contains_key(&model.index) {
         hub.pause(key, &model);
+        read.beside.insert(model.index, model.clone());
     }
+    let era = hub.era(&model);
     let read = store::Read { selection: Selection::Ids(ids.iter().cloned().collect()), ..store::Read::default() };
     let answer = hub.store().read(&model.name, read);
     read::when_answered(hub, answer, move |hub, answer| match answer {
-        Ok(snapshot) => {
-            let position = snapshot.position;
-            let reached = populated.reached.entry(model.index).or_insert_with(|| Reached {
-                model: model.clone(),
-                position,
-                records: HashMap::new(),
-                is_paused,
-            });
-            reached.position = position;
-            reached.records.extend(ids.into_iter().map(|id| (id, None)));
-            for record in snapshot.records {
-                let id = RecordId::parse(record.id()).expect("the id of a record is one");
-                reached.records.insert(id, Some(record));
-            }
-            let is_paused = reached.is_paused;
-            hub.drain();
-            if is_paused && hub.connection_is_open(key) && hub.is_behind(&model, position.revision) {
-                return hub.when_reached(key, &model.clone(), position.revision, move |hub| next(hub, populated));
-            }
-            next(hub, populated);
-        }
+        Ok(snapshot) => answered(hub, populated, model, ids, snapshot, era),
         Err(cause) => fail_of_store(hub, populated, &model, &cause),
     });
 }
 
+/// The store answered what it was asked in this era of the worker.
+fn answered(
+    hub: &mut Hub,
+    mut populated: Populated,
+    model: Arc<Model>,
+    ids: BTreeSet<RecordId>,
+    snapshot: Snapshot,
+    era: Option<u64>,
+) {
+    hub.drain();
+    let key = populated.read.key;
+    if populated.read.beside.contains_key(&model.index) && hub.connection_is_open(key) {
+        let when = match hub.meets(&model, era.unwrap_or_default(), snapshot.position) {
+            Meets::Now => None,
+            Meets::Never => return next(hub, populated),
+            Meets::At(revision) => Some(Some(revision)),
+            Meets::NextEra => Some(None),
+        };
+        if let Some(when) = when {
+            let read = model.clone();
+            let go_on = move |hub: &mut Hub| answered(hub, populated, read, ids, snapshot, era);
+            return hub.when_reached(key, &model, when, go_on);
+        }
+    }
+    let position = snapshot.position;
+    let reached = populated.reached.entry(model.index).or_insert_with(|| Reached {
+        model: model.clone(),
+        position,
+        era,
+        records: HashMap::new(),
+    });
+    reached.position = position;
+    reached.records.extend(ids.into_iter().map(|id| (id, None)));
+    for record in snapshot.records {
+        let id = RecordId::parse(record.id()).expect("the id of a record is one");
+        reached.records.insert(id, Some(record));
+    }
+    next(hub, populated);
+}
+
 fn finish(hub: &mut Hub, populated: Populated) {
-    let Populated { mut read, snapshot, reached } = populated;
+    let Populated { mut read, snapshot, era, reached } = populated;
+    let is_over = |model: &Model, era: Option<u64>| hub.era(model) != era;
+    let are_over = reached.values().filter(|of| read.beside.contains_key(&of.model.index));
+    let is_over =
+        (read.is_paused && is_over(&read.model, era)) || are_over.into_iter().any(|of| is_over(&of.model, of.era));
+    if is_over && hub.connection_is_open(read.key) {
+        return read::ask(hub, read);
+    }
     let data: Vec<String> = snapshot.records.iter().map(|record| expand(record, &read.follow, &reached)).collect();
     let mut extra = String::from(",\"positions\":{");
     for (at, reached) in reached.values().enumerate() {
@@ -160,9 +191,9 @@ fn finish(hub: &mut Hub, populated: Populated) {
     extra.push('}');
     let key = read.key;
     let mut live = Vec::new();
-    for Reached { model, position, records, is_paused } in reached.into_values() {
+    for Reached { model, position, records, .. } in reached.into_values() {
         let ids = Scope { ids: records.into_keys().collect(), ..Scope::default() };
-        if !is_paused {
+        if read.beside.remove(&model.index).is_none() {
             if model.index == read.model.index && read.listens {
                 read.listen = std::mem::take(&mut read.listen).union(ids);
             }
@@ -174,6 +205,7 @@ fn finish(hub: &mut Hub, populated: Populated) {
         hub.emit_held(key, &prior, &held, position.revision, true);
         live.push((scope, held, position.revision));
     }
+    read::leave_beside(hub, &read);
     read::finish_with(hub, read, &snapshot, Some((&data, &extra)));
     for (scope, held, revision) in live {
         hub.emit_held(key, &scope, &held, revision, false);
@@ -186,11 +218,6 @@ fn fail_of_store(hub: &mut Hub, populated: Populated, model: &Model, cause: &Sto
 }
 
 fn fail(hub: &mut Hub, populated: Populated, refusal: &ErrorObject) {
-    for reached in populated.reached.values().filter(|reached| reached.is_paused) {
-        let prior = hub.scope(populated.read.key, &reached.model);
-        let held = hub.unpause(populated.read.key, &reached.model, prior.clone());
-        hub.emit_held(populated.read.key, &prior, &held, Revision(0), false);
-    }
     read::refuse(hub, populated.read, refusal);
 }
 

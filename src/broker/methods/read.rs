@@ -8,7 +8,7 @@ use crate::{
     broker::{
         error,
         handler::Decision,
-        hub::{ConnectionKey, Hub, Progress, Scope},
+        hub::{ConnectionKey, Hub, Meets, Progress, Scope},
         model::Model,
     },
     store::{self, Answer, Selection, Snapshot, StoreError},
@@ -16,7 +16,7 @@ use crate::{
 use backsync_protocol::{
     Epoch, ErrorCode, ErrorObject, Method, Options, Position, Query, Record, Revision, Since, Which, json, message,
 };
-use std::{num::NonZeroU64, sync::Arc};
+use std::{collections::BTreeMap, num::NonZeroU64, sync::Arc};
 
 /// A read on its way.
 #[derive(Debug)]
@@ -32,8 +32,10 @@ pub(super) struct Read {
     pub(super) listen: Scope,
     /// References to follow.
     pub(super) follow: Follow,
-    /// Changes are held back meanwhile, from this revision on.
-    paused: Option<Revision>,
+    /// Changes are held back meanwhile.
+    pub(super) is_paused: bool,
+    /// Models that references lead to, of which changes are held back, too.
+    pub(super) beside: BTreeMap<usize, Arc<Model>>,
 }
 
 impl Read {
@@ -62,7 +64,8 @@ pub(super) fn begin(hub: &mut Hub, call: &Call<'_>) -> Result<Progress, ErrorObj
     let (key, id, model, method) = (call.key, call.id.map(Box::from), call.model.clone(), call.method);
     let (listens, listen) = (options.listen, Scope::default());
     let follow = Follow::default();
-    let mut read = Read { key, id, model, method, query, listens, listen, follow, paused: None };
+    let beside = BTreeMap::new();
+    let mut read = Read { key, id, model, method, query, listens, listen, follow, is_paused: false, beside };
     if read.model.handler.is_none() {
         read.choose(hub)?;
     }
@@ -76,7 +79,7 @@ fn place(hub: &mut Hub, read: Read) {
     if read.model.is_placed() {
         return ask_handler(hub, read);
     }
-    let position = hub.store().position(&read.model.name);
+    let position = hub.broker.stands(&read.model);
     when_answered(hub, position, |hub, position| match position {
         Ok(position) => {
             hub.broker.place_at(&read.model, position);
@@ -92,7 +95,7 @@ fn ask_handler(hub: &mut Hub, mut read: Read) {
     if read.model.handler.is_none() {
         return ask(hub, read);
     }
-    read.paused = Some(hub.pause(read.key, &read.model));
+    pause(hub, &mut read);
     let caller = hub.caller(read.key, &read.model.name, Some(read.method), read.id.as_deref());
     let asking = consult::read(caller, read.model.clone(), read.query.clone());
     hub.when_decided(asking, |hub, decided| {
@@ -112,8 +115,7 @@ fn ask_handler(hub: &mut Hub, mut read: Read) {
         match chosen {
             Ok(None) => ask(hub, read),
             Ok(Some(records)) => {
-                let revision = read.paused.unwrap_or_default();
-                let position = Position { epoch: read.model.epoch(), revision };
+                let position = hub.held_from(read.key, &read.model).expect("a read with a handler is paused");
                 finish(hub, read, Snapshot { records, deleted: Vec::new(), reset: true, position });
             }
             Err(error) => refuse(hub, read, &error),
@@ -121,11 +123,18 @@ fn ask_handler(hub: &mut Hub, mut read: Read) {
     });
 }
 
-fn ask(hub: &mut Hub, mut read: Read) {
+fn pause(hub: &mut Hub, read: &mut Read) {
+    hub.pause(read.key, &read.model);
+    read.is_paused = true;
+}
+
+/// Ask the store.
+pub(super) fn ask(hub: &mut Hub, mut read: Read) {
     let hears = |hub: &mut Hub| !read.listen.is_empty() || !hub.scope(read.key, &read.model).is_empty();
-    if read.paused.is_none() && hears(hub) {
-        read.paused = Some(hub.pause(read.key, &read.model));
+    if !read.is_paused && hears(hub) {
+        pause(hub, &mut read);
     }
+    let era = hub.era(&read.model).unwrap_or_default();
     let wanted = match read.method {
         // A subscription is a read of nothing: it has a position to begin at.
         Method::Subscribe if read.query.since.is_none() => {
@@ -134,21 +143,29 @@ fn ask(hub: &mut Hub, mut read: Read) {
         _ => wanted(&read.query),
     };
     let answer = hub.store().read(&read.model.name, wanted);
-    when_answered(hub, answer, |hub, answer| match answer {
-        Ok(snapshot) => {
-            if read.paused.is_some() {
-                // What is in the inbox may be what the snapshot covers.
-                hub.drain();
-                let revision = snapshot.position.revision;
-                if hub.connection_is_open(read.key) && hub.is_behind(&read.model, revision) {
-                    let (key, model) = (read.key, read.model.clone());
-                    return hub.when_reached(key, &model, revision, move |hub| finish(hub, read, snapshot));
-                }
-            }
-            finish(hub, read, snapshot);
-        }
+    when_answered(hub, answer, move |hub, answer| match answer {
+        Ok(snapshot) => answered(hub, read, snapshot, era),
         Err(cause) => fail(hub, read, &cause),
     });
+}
+
+/// The store answered what it was asked in this era of the worker.
+fn answered(hub: &mut Hub, read: Read, snapshot: Snapshot, era: u64) {
+    if read.is_paused {
+        // What is in the inbox may be what the snapshot covers.
+        hub.drain();
+        if hub.connection_is_open(read.key) {
+            let when = match hub.meets(&read.model, era, snapshot.position) {
+                Meets::Now => return finish(hub, read, snapshot),
+                Meets::Never => return ask(hub, read),
+                Meets::At(revision) => Some(revision),
+                Meets::NextEra => None,
+            };
+            let (key, model) = (read.key, read.model.clone());
+            return hub.when_reached(key, &model, when, move |hub| answered(hub, read, snapshot, era));
+        }
+    }
+    finish(hub, read, snapshot);
 }
 
 /// What to ask the store for.
@@ -186,7 +203,7 @@ pub(super) fn finish_with(hub: &mut Hub, read: Read, snapshot: &Snapshot, popula
     let revision = snapshot.position.revision;
     let prior = hub.scope(read.key, &read.model);
     let scope = if missing { prior.clone() } else { prior.clone().union(read.listen.clone()) };
-    let held = if read.paused.is_some() { hub.unpause(read.key, &read.model, scope.clone()) } else { Vec::new() };
+    let held = if read.is_paused { hub.unpause(read.key, &read.model, scope.clone()) } else { Vec::new() };
     // Also where the reply has all of it anew: a look takes nothing from the listening that was there before.
     hub.emit_held(read.key, &prior, &held, revision, true);
     if let Some(id) = &read.id {
@@ -255,14 +272,24 @@ fn fail(hub: &mut Hub, read: Read, cause: &StoreError) {
 
 /// It fails, and everything stays as it was.
 pub(super) fn refuse(hub: &mut Hub, read: Read, error: &ErrorObject) {
-    if read.paused.is_some() {
+    if read.is_paused {
         let prior = hub.scope(read.key, &read.model);
         let held = hub.unpause(read.key, &read.model, prior.clone());
         hub.emit_held(read.key, &prior, &held, Revision(0), false);
     }
+    leave_beside(hub, &read);
     let event = read.model.event(read.method);
     hub.fail(read.key, read.id.as_deref(), event, error);
     hub.set_reading(read.key, false);
+}
+
+/// Go on with the models of which nothing is needed as if they had not been read.
+pub(super) fn leave_beside(hub: &mut Hub, read: &Read) {
+    for model in read.beside.values() {
+        let prior = hub.scope(read.key, model);
+        let held = hub.unpause(read.key, model, prior.clone());
+        hub.emit_held(read.key, &prior, &held, Revision(0), false);
+    }
 }
 
 fn not_found(model: &Model, id: &str) -> ErrorObject {

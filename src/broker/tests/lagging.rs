@@ -1,11 +1,11 @@
-//! A store that takes its time: its work and its answers are let through one by one, and it can be cut off.
+//! A store that takes its time: its work and its answers are let through one by one, it fails now and then, and it can be cut off.
 
 use super::truth::Truth;
 use crate::{
     random::Random,
-    store::{Answer, Change, Commit, Few, Outcome, Owned, Read, Snapshot, Store},
+    store::{Answer, Commit, Few, Outcome, Owned, Page, Read, Snapshot, Store, StoreError},
 };
-use backsync_protocol::{ModelName, Position, Revision};
+use backsync_protocol::{ModelName, Position};
 use std::{
     collections::VecDeque,
     future::pending,
@@ -14,8 +14,16 @@ use std::{
 use tokio::sync::oneshot;
 
 /// A step that the store has still to take: do the work, or hand out the answer.
-type Step = Box<dyn FnOnce() -> Hand + Send>;
+type Step = Box<dyn FnOnce(Fails) -> Hand + Send>;
 type Hand = Box<dyn FnOnce() + Send>;
+
+/// Whether a step fails, and if so whether what was asked is done all the same.
+#[derive(Clone, Copy, PartialEq)]
+enum Fails {
+    Not,
+    Before,
+    After,
+}
 
 /// One node's way to the store. Work is done in the order of the calls, as a writer does it; answers come in any order.
 pub(super) struct Lagging {
@@ -29,6 +37,8 @@ struct State {
     answers: Vec<Hand>,
     /// Whether the node that asked is no more.
     is_cut: bool,
+    /// Whether it fails now and then.
+    is_failing: bool,
 }
 
 impl Lagging {
@@ -41,8 +51,13 @@ impl Lagging {
         let truth = self.truth.clone();
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if !state.is_cut {
-            state.work.push_back(Box::new(move || {
+            state.work.push_back(Box::new(move |fails| {
+                let failure = || Err(StoreError::Unavailable("it fails now and then".into()));
+                if fails == Fails::Before {
+                    return Box::new(move || drop(sender.send(failure())));
+                }
                 let Answer::Ready(Some(done)) = ask(&mut truth.lock().unwrap()) else { unreachable!("it never waits") };
+                let done = if fails == Fails::After { failure() } else { done };
                 Box::new(move || drop(sender.send(done)))
             }));
         }
@@ -55,9 +70,8 @@ impl Lagging {
         })
     }
 
-    pub(super) fn is_idle(&self) -> bool {
-        let state = self.state.lock().unwrap();
-        state.work.is_empty() && state.answers.is_empty()
+    pub(super) fn fail(&self, is_failing: bool) {
+        self.state.lock().unwrap().is_failing = is_failing;
     }
 
     /// Take one of the steps there are; false where there is none.
@@ -69,7 +83,9 @@ impl Lagging {
         }
         if random.index(work + answers) < work {
             let step = state.work.pop_front().expect("there is work");
-            state.answers.push(step());
+            let failures = [Fails::Not, Fails::Not, Fails::Not, Fails::Not, Fails::Before, Fails::After];
+            let fails = if state.is_failing { random.pick(&failures) } else { Fails::Not };
+            state.answers.push(step(fails));
         } else {
             let answer = state.answers.swap_remove(random.index(answers));
             drop(state);
@@ -82,7 +98,7 @@ impl Lagging {
     pub(super) fn cut(&self, random: &mut Random) {
         let mut state = self.state.lock().unwrap();
         let done = random.index(state.work.len() + 1);
-        state.work.drain(..done).for_each(|step| drop(step()));
+        state.work.drain(..done).for_each(|step| drop(step(Fails::Not)));
         *state = State { is_cut: true, ..State::default() };
     }
 }
@@ -94,17 +110,28 @@ impl Store for Lagging {
 
     fn read(&self, model: &ModelName, read: Read) -> Answer<Snapshot> {
         let model = model.clone();
-        self.later(move |truth| truth.store().read(&model, read))
+        self.later(move |truth| {
+            let since = read.since.map(|since| truth.in_present(since));
+            truth.store().read(&model, Read { since, ..read })
+        })
     }
 
-    fn changes(&self, model: &ModelName, after: Revision, limit: usize) -> Answer<Option<Vec<Change>>> {
-        let model = model.clone();
-        self.later(move |truth| truth.store().changes(&model, after, limit))
+    fn changes(&self, model: &ModelName, after: Position, limit: usize) -> Answer<Option<Page>> {
+        // Pages are small, so that several are needed.
+        let (model, limit) = (model.clone(), limit.min(4));
+        self.later(move |truth| {
+            let after = truth.in_present(after);
+            truth.store().changes(&model, after, limit)
+        })
     }
 
-    fn position(&self, model: &ModelName) -> Answer<Position> {
-        let model = model.clone();
-        self.later(move |truth| truth.store().position(&model))
+    fn positions(&self, models: &[ModelName]) -> Answer<Vec<Position>> {
+        let models = models.to_vec();
+        self.later(move |truth| truth.store().positions(&models))
+    }
+
+    fn is_shared(&self) -> bool {
+        self.truth.lock().unwrap_or_else(PoisonError::into_inner).is_shared()
     }
 
     fn owned(&self) -> Answer<Vec<Owned>> {

@@ -1,6 +1,7 @@
 //! The broker as its connections see it, over stores that take their time.
 
 mod client;
+mod eras;
 mod lagging;
 mod placing;
 mod simulation;

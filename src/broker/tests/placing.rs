@@ -22,9 +22,9 @@ use tokio::task::{LocalSet, yield_now};
 
 #[test]
 fn what_others_tell_while_the_store_is_asked_where_a_model_stands_is_not_lost() {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     LocalSet::new().block_on(&runtime, async {
-        let truth = Arc::new(Mutex::new(Truth::new(2, Retention::default(), usize::MAX)));
+        let truth = Arc::new(Mutex::new(Truth::new(true, Retention::default(), usize::MAX, false)));
         let (bus, mut random) = (Arc::new(Faulty::default()), Random::seeded(1));
         let start = || {
             let store = Lagging::new(truth.clone());
@@ -41,13 +41,16 @@ fn what_others_tell_while_the_store_is_asked_where_a_model_stands_is_not_lost() 
         };
         let (here, there) = (start(), start());
         here.3(json!({"id": 1, "event": format!("{}:read", model())}));
+        assert!(bus.step(&mut random), "the node hears of the model from now on");
+        yield_now().await;
         assert!(here.0.step(&mut random), "the store says where the model stands, and is not heard yet");
         there.3(json!({"id": 1, "event": "M:upsert", "data": {"id": "a"}}));
         for _ in 0..20 {
+            bus.step(&mut random);
             there.0.step(&mut random);
             yield_now().await;
         }
-        while bus.step(&mut random, true) {}
+        while bus.step(&mut random) {}
         for _ in 0..20 {
             here.0.step(&mut random);
             yield_now().await;

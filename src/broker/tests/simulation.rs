@@ -1,9 +1,10 @@
 //! Whatever goes wrong, every listener sees the log as it is, and who writes is told what was done.
 //!
-//! One node or two over one store, each with two hubs; connections that come and go, listen to everything or with filters,
-//! resume where they were and repeat what was not answered. The store's work and answers are let through one by one; the bus
-//! loses, repeats and reorders; clocks step; nodes die and start anew; the store is put back to an earlier state. All of it
-//! is driven by a seeded random choice in one thread. `docs/testing.md` says how to try more seeds, and one again.
+//! One to three nodes over one store, each with two hubs; connections that come and go, listen to everything or with filters,
+//! resume where they were and repeat what was not answered. The store's work and answers are let through one by one, and fail
+//! now and then; the bus loses, repeats and reorders, is cut and comes back, or is dead for good; clocks step; some read slowly;
+//! nodes die and start anew; the store is put back to an earlier state, under nodes that run on. All of it is driven by a seeded
+//! random choice in one thread, time too. `docs/testing.md` says how to try more seeds, and one again.
 
 use super::{
     client::{Ask, Client},
@@ -12,7 +13,7 @@ use super::{
 };
 use crate::{
     broker::{
-        Broker, ConnectionKey, Framing, Hub, ModelRules, Parts, Progress,
+        Broker, ConnectionKey, Framing, Hub, Limits, ModelRules, Parts, Progress,
         test_support::{Wire, parts},
     },
     bus::faulty::Faulty,
@@ -20,7 +21,6 @@ use crate::{
     store::{Bounds, Millis, Retention},
 };
 use backsync_protocol::ConflictPolicy;
-use serde_json::json;
 use std::{
     cell::{Cell, RefCell},
     collections::HashMap,
@@ -28,16 +28,18 @@ use std::{
     num::{NonZeroU32, NonZeroU64},
     rc::Rc,
     sync::{Arc, Mutex},
+    time::Duration,
 };
-use tokio::task::LocalSet;
+use tokio::task::{JoinHandle, LocalSet, yield_now};
 
 const HOUR: Millis = 60 * 60 * 1000;
 
-/// When nothing has moved for so many rounds, nothing moves by itself any more.
-const STILL: usize = 200;
+/// When no client has come further for so many rounds, all that is on its way is let through.
+const STILL: usize = 100;
 
-/// After so many of them, what chance left lying is delivered.
-const FLUSH: usize = 10;
+/// So often the time then goes on, for whoever looks at the store now and then, and tries again after a failure.
+const TICKS: usize = 20;
+const TICK: Duration = Duration::from_millis(600);
 
 thread_local! {
     static NOW: Cell<Millis> = const { Cell::new(0) };
@@ -46,6 +48,7 @@ thread_local! {
 struct Node {
     store: Arc<Lagging>,
     hubs: [Rc<RefCell<Hub>>; 2],
+    watch: JoinHandle<()>,
 }
 
 struct World {
@@ -53,25 +56,15 @@ struct World {
     random: Random,
     truth: Arc<Mutex<Truth>>,
     bus: Arc<Faulty>,
-    is_reliable: bool,
-    /// Whether a node may lack what others did until somebody writes: the bus lost it, or they died before they told.
-    needs_write: bool,
+    /// Whether the bus comes back when it was cut.
+    has_bus: bool,
+    /// Whether the store fails now and then.
+    is_failing: bool,
+    /// Whether some read slowly.
+    are_slow: bool,
     rules: ModelRules,
     nodes: Vec<Node>,
     clients: Vec<Client>,
-}
-
-fn start(truth: &Arc<Mutex<Truth>>, bus: &Arc<Faulty>, rules: &ModelRules) -> Node {
-    let store = Lagging::new(truth.clone());
-    let broker = Broker::new(Parts {
-        workers: 2,
-        bus: bus.clone(),
-        rules: HashMap::from([(model(), rules.clone())]),
-        clock: || NOW.get(),
-        ..parts(store.clone())
-    });
-    let hubs = [Hub::new(broker.clone(), 0), Hub::new(broker, 1)];
-    Node { store, hubs }
 }
 
 fn open(hub: &Rc<RefCell<Hub>>) -> (ConnectionKey, Rc<Wire>) {
@@ -82,10 +75,11 @@ fn open(hub: &Rc<RefCell<Hub>>) -> (ConnectionKey, Rc<Wire>) {
 impl World {
     fn new(seed: u64) -> Self {
         let mut random = Random::seeded(seed);
-        // Little is kept, so that who comes back meets every kind of answer. Two nodes need what they have to catch up with.
+        // Little is kept, so that who comes back, and a node that was cut off, meets every kind of answer.
         let little = Retention { log_entries: 6, tombstones: 2, tombstone_age: HOUR, ..Retention::default() };
-        let has_two = random.one_in(2);
-        let retention = if !has_two && random.one_in(2) { little } else { Retention::default() };
+        let count = random.pick(&[1, 1, 2, 2, 3]);
+        let is_short = random.one_in(2);
+        let retention = if is_short { little } else { Retention::default() };
         let bounds = Bounds {
             max_records: NonZeroU32::new(random.pick(&[0, 0, 0, 2])),
             max_age: NonZeroU64::new(random.pick(&[0, 0, 0, HOUR])),
@@ -93,66 +87,105 @@ impl World {
         let policy = random.pick(&[ConflictPolicy::ClientWins, ConflictPolicy::LatestWins]);
         let rules = ModelRules { bounds, policy, push_evictions: true, ..ModelRules::default() };
         let most = bounds.max_records.map_or(usize::MAX, |most| most.get() as usize);
-        let truth = Arc::new(Mutex::new(Truth::new(1 + usize::from(has_two), retention, most)));
-        let bus = Arc::new(Faulty::default());
-        let nodes: Vec<Node> = (0..1 + usize::from(has_two)).map(|_| start(&truth, &bus, &rules)).collect();
-        let clients = (0..4_usize).map(|n| {
-            let (node, hub) = (n / 2 % nodes.len(), n % 2);
-            let name = (n > 0).then(|| format!("c{n}"));
-            let mut client = Client::new(name, &mut random, open(&nodes[node].hubs[hub]));
-            (client.node, client.hub) = (node, hub);
-            client
-        });
-        let clients = clients.collect();
-        let (context, is_reliable, needs_write) = (format!("seed {seed}"), !has_two, has_two);
-        Self { context, random, truth, bus, is_reliable, needs_write, rules, nodes, clients }
+        let (is_failing, are_slow) = (random.one_in(4), random.one_in(4));
+        let is_shared = count > 1 || random.one_in(2);
+        let is_rough = (is_short && is_shared) || is_failing || are_slow;
+        let truth = Arc::new(Mutex::new(Truth::new(is_shared, retention, most, is_rough)));
+        let (bus, has_bus) = (Arc::new(Faulty::default()), !random.one_in(6));
+        let (nodes, clients) = Default::default();
+        let context = format!("seed {seed}");
+        let mut world = Self { context, random, truth, bus, has_bus, is_failing, are_slow, rules, nodes, clients };
+        if !has_bus {
+            world.bus.cut();
+        }
+        world.nodes = (0..count).map(|_| world.start()).collect();
+        world.clients = (0..4_usize)
+            .map(|n| {
+                let (node, hub) = (n / 2 % count, n % 2);
+                let name = (n > 0).then(|| format!("c{n}"));
+                let mut client = Client::new(name, &mut world.random, open(&world.nodes[node].hubs[hub]));
+                (client.node, client.hub) = (node, hub);
+                client
+            })
+            .collect();
+        world
     }
 
-    /// One thing happens somewhere. Answers whether it made a difference.
-    fn step(&mut self) -> bool {
+    fn start(&self) -> Node {
+        let store = Lagging::new(self.truth.clone());
+        store.fail(self.is_failing);
+        let queue_bytes = if self.are_slow { 300 } else { Limits::default().queue_bytes };
+        let broker = Broker::new(Parts {
+            workers: 2,
+            bus: self.bus.clone(),
+            limits: Limits { queue_bytes, ..Limits::default() },
+            rules: HashMap::from([(model(), self.rules.clone())]),
+            clock: || NOW.get(),
+            ..parts(store.clone())
+        });
+        let watch = tokio::spawn(broker.clone().watch());
+        Node { store, hubs: [Hub::new(broker.clone(), 0), Hub::new(broker, 1)], watch }
+    }
+
+    /// One thing happens somewhere.
+    async fn step(&mut self) -> bool {
         let sending: Vec<usize> = (0..self.clients.len()).filter(|n| !self.clients[*n].to_send.is_empty()).collect();
-        let node = self.random.index(self.nodes.len());
+        let (node, is_busy) = (self.random.index(self.nodes.len()), !sending.is_empty());
         match self.random.below(64) {
-            0 if !sending.is_empty() => {
-                NOW.set(self.random.below(8 * HOUR));
-                false
+            0 if is_busy => NOW.set(self.random.below(8 * HOUR)),
+            1 if is_busy && self.random.one_in(3) => self.die(node),
+            2 if is_busy && self.random.one_in(4) => self.roll_back(),
+            3 if is_busy && self.has_bus => match self.random.one_in(2) {
+                true => self.bus.cut(),
+                false => self.bus.come_back(),
+            },
+            4 | 5 if is_busy && self.are_slow => {
+                let at = self.random.index(self.clients.len());
+                self.dawdle(at);
             }
-            1 if !sending.is_empty() && self.random.one_in(3) => {
-                self.die(node);
-                true
-            }
-            2 if !sending.is_empty() && self.random.one_in(6) => {
-                self.roll_back();
-                true
-            }
-            3..24 if !sending.is_empty() => {
+            6 | 7 => tokio::time::advance(Duration::from_millis(self.random.pick(&[10, 60, 600]))).await,
+            8..26 if is_busy => {
                 let at = sending[self.random.index(sending.len())];
-                self.send(at)
+                return self.send(at);
             }
-            24..40 => {
-                let hub = self.random.index(2);
-                self.nodes[node].hubs[hub].borrow_mut().flush();
-                false
-            }
-            40..48 => self.bus.step(&mut self.random, self.is_reliable),
-            _ => self.nodes[node].store.step(&mut self.random),
+            26..40 => self.nodes[node].hubs[self.random.index(2)].borrow_mut().flush(),
+            40..48 => drop(self.bus.step(&mut self.random)),
+            _ => drop(self.nodes[node].store.step(&mut self.random)),
         }
+        false
     }
 
     fn send(&mut self, at: usize) -> bool {
+        let forks = self.truth.lock().unwrap().forks();
         let client = &mut self.clients[at];
         if let Ask::Reconnect = client.to_send[0] {
             client.to_send.pop_front();
-            self.nodes[client.node].hubs[client.hub].borrow_mut().remove(client.key);
-            self.come_back(at);
+            self.lose(at);
             return true;
         }
         let hub = &self.nodes[client.node].hubs[client.hub];
         let taken = hub.borrow_mut().receive(client.key, &client.message()) == Progress::Taken;
         if taken {
-            client.sent(&mut self.random);
+            client.sent(&mut self.random, forks);
         }
         taken
+    }
+
+    /// A client reads no more, or no more than a little, or again.
+    fn dawdle(&mut self, at: usize) {
+        let is_slow = self.random.one_in(2);
+        let client = &self.clients[at];
+        client.wire.is_full.set(is_slow);
+        client.wire.room.set(self.random.index(300));
+        if !is_slow {
+            self.nodes[client.node].hubs[client.hub].borrow_mut().unblocked(client.key);
+        }
+    }
+
+    fn lose(&mut self, at: usize) {
+        let client = &self.clients[at];
+        self.nodes[client.node].hubs[client.hub].borrow_mut().remove(client.key);
+        self.come_back(at);
     }
 
     /// A client comes back, perhaps to another node.
@@ -165,9 +198,9 @@ impl World {
 
     /// A node dies, with what it had begun, and starts anew.
     fn die(&mut self, node: usize) {
-        self.needs_write = self.nodes.len() > 1;
         self.nodes[node].store.cut(&mut self.random);
-        self.nodes[node] = start(&self.truth, &self.bus, &self.rules);
+        self.nodes[node].watch.abort();
+        self.nodes[node] = self.start();
         for at in 0..self.clients.len() {
             if self.clients[at].node == node {
                 self.come_back(at);
@@ -175,29 +208,19 @@ impl World {
         }
     }
 
-    /// The store is put back to an earlier state; whoever worked with it starts anew.
+    /// The store is put back to an earlier state. Some who work with it start anew, and all where it is theirs alone.
     fn roll_back(&mut self) {
-        for node in &self.nodes {
-            node.store.cut(&mut self.random);
-        }
-        let commits = self.truth.lock().unwrap().commits();
-        let kept = self.random.index(commits + 1);
+        let (commits, is_shared) = {
+            let truth = self.truth.lock().unwrap();
+            (truth.commits(), truth.is_shared())
+        };
+        let kept = commits - self.random.index(commits.min(8) + 1);
         self.truth.lock().unwrap().roll_back(kept);
         self.clients.iter_mut().for_each(Client::forget_outcomes);
         for node in 0..self.nodes.len() {
-            self.die(node);
-        }
-    }
-
-    /// The bus works again, and somebody writes on each node: that is all it takes to make good what the bus lost.
-    fn heal(&mut self) {
-        (self.is_reliable, self.needs_write) = (true, false);
-        for (n, node) in self.nodes.iter().enumerate() {
-            let mut hub = node.hubs[0].borrow_mut();
-            let key = hub.open(Framing::WebSocket, Rc::new(Wire::default()));
-            let write =
-                json!({"event": "M:upsert", "data": {"id": format!("node {n}"), "n": self.random.below(1 << 30)}});
-            assert_eq!(hub.receive(key, &write.to_string()), Progress::Taken);
+            if !is_shared || self.random.one_in(4) {
+                self.die(node);
+            }
         }
     }
 
@@ -205,15 +228,50 @@ impl World {
         self.nodes.iter().flat_map(|node| &node.hubs).for_each(|hub| hub.borrow_mut().flush());
     }
 
-    fn is_idle(&self) -> bool {
-        self.bus.is_idle() && self.nodes.iter().all(|node| node.store.is_idle())
+    /// Nothing fails any more, and all that is on its way is let through, but what the bus loses. Answers whether a client has
+    /// come further.
+    async fn settle(&mut self) -> bool {
+        let mut has_moved = false;
+        for node in &self.nodes {
+            node.store.fail(false);
+        }
+        for at in 0..self.clients.len() {
+            let client = &self.clients[at];
+            client.wire.is_full.set(false);
+            self.nodes[client.node].hubs[client.hub].borrow_mut().unblocked(client.key);
+        }
+        for _ in 0..TICKS {
+            tokio::time::advance(TICK).await;
+            for _ in 0..3 {
+                yield_now().await;
+            }
+            loop {
+                let mut is_moving = self.bus.step(&mut self.random);
+                for node in &self.nodes {
+                    is_moving |= node.store.step(&mut self.random);
+                }
+                yield_now().await;
+                self.flush();
+                let is_heard = self.take_in();
+                has_moved |= is_heard;
+                if !is_moving && !is_heard {
+                    break;
+                }
+            }
+        }
+        for node in &self.nodes {
+            node.store.fail(self.is_failing);
+        }
+        has_moved
     }
 
     fn take_in(&mut self) -> bool {
-        let truth = self.truth.lock().unwrap();
         let mut has_moved = false;
-        for client in &mut self.clients {
-            has_moved |= client.take_in(&truth, &self.context);
+        for at in 0..self.clients.len() {
+            has_moved |= self.clients[at].take_in(&self.truth.lock().unwrap(), &self.context);
+            if self.clients[at].is_closed {
+                self.lose(at);
+            }
         }
         has_moved
     }
@@ -223,30 +281,29 @@ async fn run(seed: u64) {
     NOW.set(4 * HOUR);
     let mut world = World::new(seed);
     let mut still = 0;
-    loop {
-        let moved = world.step();
-        tokio::task::yield_now().await;
-        let moved = world.take_in() | moved | !world.is_idle();
-        still = if moved { 0 } else { still + 1 };
-        if still % FLUSH == FLUSH - 1 {
-            world.flush();
-        }
-        let is_done = world.clients.iter().all(Client::is_done);
-        // Who waits for ever waits for more than a few rounds.
-        if still > if is_done { STILL / 10 } else { STILL } {
-            if !world.needs_write {
-                break;
-            }
-            world.heal();
+    while !world.clients.iter().all(Client::is_done) {
+        let has_sent = world.step().await;
+        yield_now().await;
+        still = if world.take_in() | has_sent { 0 } else { still + 1 };
+        if still > STILL {
+            let context = world.context.clone();
+            assert!(world.settle().await || world.sends_something(), "{context}: somebody waits for ever");
             still = 0;
         }
     }
+    world.settle().await;
     let context = world.context.clone();
-    assert!(world.clients.iter().all(Client::is_done), "{context}: somebody waits for ever");
-    world.flush();
-    world.take_in();
+    assert!(world.clients.iter().all(Client::is_done), "{context}: nobody has more to say");
     for client in &world.clients {
         client.is_up_to_date(&world.truth.lock().unwrap(), &context);
+    }
+    world.nodes.iter().for_each(|node| node.watch.abort());
+}
+
+impl World {
+    /// Whether somebody can send what it has to send.
+    fn sends_something(&mut self) -> bool {
+        (0..self.clients.len()).any(|at| !self.clients[at].to_send.is_empty() && self.send(at))
     }
 }
 
@@ -269,7 +326,7 @@ fn every_listener_sees_the_log_as_it_is_whatever_goes_wrong() {
     let first = first.unwrap_or(0);
     for seed in first..first + count {
         let _named = Named(seed);
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
         LocalSet::new().block_on(&runtime, run(seed));
     }
 }

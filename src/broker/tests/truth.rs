@@ -1,7 +1,7 @@
 //! What really happened: the store that all nodes share, and the model as it was at every revision.
 
 use crate::store::{Answer, ChangeKind, Commit, Few, Memory, Outcome, Retention, Store};
-use backsync_protocol::{Filter, FilterLimits, ModelName, Position, Revision};
+use backsync_protocol::{Epoch, Filter, FilterLimits, ModelName, Position, Revision};
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -12,7 +12,9 @@ pub(super) struct Truth {
     retention: Retention,
     /// How many records the model may have.
     most: usize,
-    nodes: usize,
+    is_shared: bool,
+    /// Whether what can be lost is: see [`Self::may_forget`].
+    is_rough: bool,
     memory: Memory,
     /// Every commit of this history.
     journal: Vec<Commit>,
@@ -20,6 +22,10 @@ pub(super) struct Truth {
     head: Position,
     /// Transactions that changed something.
     done: HashSet<(String, String)>,
+    /// The epochs that lead to the present one, each with the revision and the number of commits at which it began.
+    chain: Vec<(Epoch, Revision, usize)>,
+    /// How often it was put back.
+    forks: usize,
 }
 
 pub(super) fn model() -> ModelName {
@@ -41,19 +47,42 @@ fn matching(records: &Records, filter: Option<&Value>) -> Records {
 }
 
 impl Truth {
-    pub(super) fn new(nodes: usize, retention: Retention, most: usize) -> Self {
+    pub(super) fn new(is_shared: bool, retention: Retention, most: usize, is_rough: bool) -> Self {
         let memory = Memory::new(retention);
         let head = stand(&memory);
         let states = HashMap::from([(head, Records::new())]);
-        Self { retention, most, nodes, memory, journal: Vec::new(), states, head, done: HashSet::new() }
+        let chain = vec![(head.epoch, head.revision, 0)];
+        let (journal, done) = Default::default();
+        Self { retention, most, is_shared, is_rough, memory, journal, states, head, done, chain, forks: 0 }
     }
 
     pub(super) fn store(&self) -> &Memory {
         &self.memory
     }
 
-    pub(super) fn is_one_nodes(&self) -> bool {
-        self.nodes == 1
+    /// Whether others write to it, or it is put back while somebody works with it.
+    pub(super) fn is_shared(&self) -> bool {
+        self.is_shared
+    }
+
+    /// Whether listeners may miss changes, and are then told in short: the log is short, they read slowly, the store fails, or it
+    /// was put back.
+    pub(super) fn may_forget(&self) -> bool {
+        self.is_rough || self.forks > 0
+    }
+
+    /// How often it was put back.
+    pub(super) fn forks(&self) -> usize {
+        self.forks
+    }
+
+    /// The same place under the name of the present epoch, where it is in the history that leads to it.
+    pub(super) fn in_present(&self, position: Position) -> Position {
+        let at = self.chain.iter().position(|(epoch, ..)| *epoch == position.epoch);
+        match at.and_then(|at| self.chain.get(at + 1)) {
+            Some((_, fork, _)) if position.revision <= *fork => Position { epoch: self.head.epoch, ..position },
+            _ => position,
+        }
     }
 
     pub(super) fn head(&self) -> Position {
@@ -101,21 +130,29 @@ impl Truth {
     pub(super) fn roll_back(&mut self, commits: usize) {
         let mut journal = std::mem::take(&mut self.journal);
         journal.truncate(commits);
-        let states = std::mem::take(&mut self.states);
-        *self = Self::new(self.nodes, self.retention, self.most);
+        let (states, mut chain) = (std::mem::take(&mut self.states), std::mem::take(&mut self.chain));
+        let forks = self.forks + 1;
+        *self = Self::new(self.is_shared, self.retention, self.most, self.is_rough);
         // Who comes back may still ask about what was.
         self.states.extend(states);
         self.commit(journal.into_iter().collect());
+        // What is remembered of epochs is put back as well.
+        chain.retain(|(.., begun)| *begun <= commits);
+        chain.push((self.head.epoch, self.head.revision, commits));
+        (self.chain, self.forks) = (chain, forks);
     }
 
     pub(super) fn commits(&self) -> usize {
         self.journal.len()
     }
 
-    /// Whether this is a state that a record had at the revision it bears.
+    /// Whether this is a state that a record had at the revision it bears, in this history or in one that was taken back.
     pub(super) fn has_logged(&self, record: &Value) -> bool {
-        let revision = Revision(record["_rev"].as_u64().unwrap());
-        let state = self.states.get(&Position { revision, ..self.head });
-        state.is_some_and(|state| state.get(record["id"].as_str().unwrap()) == Some(record))
+        let (id, revision) = (record["id"].as_str().unwrap(), Revision(record["_rev"].as_u64().unwrap()));
+        let is_it = |(at, state): (&Position, &Records)| at.revision == revision && state.get(id) == Some(record);
+        match self.states.get(&Position { revision, ..self.head }) {
+            Some(state) if state.get(id) == Some(record) => true,
+            _ => self.forks > 0 && self.states.iter().any(is_it),
+        }
     }
 }

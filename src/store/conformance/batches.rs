@@ -11,10 +11,11 @@ fn conflict(record: &str) -> Operation {
 }
 
 /// Everything that can be seen of a model.
-async fn view(store: &Arc<dyn Store>, name: &str) -> (Snapshot, Option<Vec<Change>>, Position) {
+async fn view(store: &Arc<dyn Store>, name: &str) -> (Snapshot, Option<Page>) {
     let model = model(name);
-    let log = store.changes(&model, Revision(0), usize::MAX).await.unwrap();
-    (store.read(&model, Read::default()).await.unwrap(), log, store.position(&model).await.unwrap())
+    let snapshot = store.read(&model, Read::default()).await.unwrap();
+    let begin = Position { revision: Revision(0), ..snapshot.position };
+    (snapshot, store.changes(&model, begin, usize::MAX).await.unwrap())
 }
 
 fn kinds(changes: &[Change]) -> Vec<(u64, ChangeKind, &str)> {
@@ -38,7 +39,7 @@ pub(crate) async fn a_batch_refused_in_the_middle_leaves_nothing(store: Arc<dyn 
     let why = Rejection::Conflict { record: Some(before.0.records[2].clone()), properties: Vec::new() };
     assert_eq!(refused, Rejected { part: 0, operation: 6, why });
     assert_eq!(view(&store, "M").await, before);
-    let since = read(&store, Read { since: Some(before.2), ..Read::default() }).await;
+    let since = read(&store, Read { since: Some(before.0.position), ..Read::default() }).await;
     assert_eq!((since.records, since.deleted, since.reset), (vec![], vec![], false));
     assert_eq!(numbers(&commit(&store, vec![upsert(r#"{"id":"a","x":3}"#)]).await.changes), [4]);
     assert_eq!(log(&store, 3).await.unwrap().len(), 1);
@@ -119,7 +120,7 @@ pub(crate) async fn each_part_has_its_own_position(store: Arc<dyn Store>) {
     for (name, part) in ["Z", "M", "A", "B"].into_iter().zip(&parts) {
         assert_eq!(part.position, store.position(&model(name)).await.unwrap(), "{name}");
     }
-    assert_eq!(view(&store, "Z").await.1.unwrap(), parts[0].changes.to_vec());
+    assert_eq!(view(&store, "Z").await.1.unwrap().changes, parts[0].changes.to_vec());
     assert_eq!(ids(&view(&store, "Z").await.0), ["y"]);
 }
 
@@ -183,5 +184,5 @@ pub(crate) async fn commits_that_name_models_in_another_order_do_not_wait_for_ea
         }
     });
     let (here, there) = (view(&store, "M").await, view(&store, "N").await);
-    assert_eq!((here.2.revision, &here.0.records), (Revision(200), &there.0.records));
+    assert_eq!((here.0.position.revision, &here.0.records), (Revision(200), &there.0.records));
 }

@@ -12,10 +12,10 @@ pub(crate) mod since;
 pub(crate) mod transactions;
 
 use super::{
-    Bounds, Change, Commit, Done, Few, Millis, Operation, Outcome, Part, Read, Rejected, Rejection, Retention,
+    Bounds, Change, Commit, Done, Few, Millis, Operation, Outcome, Page, Part, Read, Rejected, Rejection, Retention,
     Snapshot, Store, StoreError, Terms, Transaction,
 };
-use backsync_protocol::{ConflictPolicy, ModelName, Record, RecordId, RecordInput, Revision};
+use backsync_protocol::{ConflictPolicy, ModelName, Position, Record, RecordId, RecordInput, Revision};
 use smallvec::smallvec;
 use std::{
     future::Future,
@@ -66,6 +66,8 @@ macro_rules! conformance {
                 commits_of_one_call_see_each_other,
                 the_log_is_what_happened,
                 a_trimmed_log_says_so,
+                the_log_after_a_position_of_another_history_is_none,
+                where_several_models_stand_is_told_in_their_order,
                 models_do_not_see_each_other,
                 text_survives_unharmed,
                 commits_of_many_threads_are_in_one_order,
@@ -308,7 +310,11 @@ pub(crate) async fn all(store: &Arc<dyn Store>) -> Vec<String> {
 
 /// The changes of the model `M`.
 pub(crate) async fn log(store: &Arc<dyn Store>, after: u64) -> Option<Vec<Change>> {
-    store.changes(&model("M"), Revision(after), usize::MAX).await.unwrap()
+    let position = store.position(&model("M")).await.unwrap();
+    let after = Position { revision: Revision(after), ..position };
+    let page = store.changes(&model("M"), after, usize::MAX).await.unwrap()?;
+    assert_eq!(page.position, position);
+    Some(page.changes)
 }
 
 pub(crate) fn json(snapshot: &Snapshot) -> Vec<String> {

@@ -86,13 +86,13 @@ pub(crate) async fn an_update_tells_what_was_before(store: Arc<dyn Store>) {
 }
 
 pub(crate) async fn a_closed_store_says_so(store: Arc<dyn Store>) {
-    commit(&store, vec![upsert(r#"{"id":"a"}"#)]).await;
+    let position = commit(&store, vec![upsert(r#"{"id":"a"}"#)]).await.position;
     store.close().await.unwrap();
     let name = model("M");
     let is_closed = |error| matches!(error, Some(StoreError::Closed));
     assert!(is_closed(store.commit(smallvec![Step::of([delete("a")]).0]).await.err()));
     assert!(is_closed(store.read(&name, Read::default()).await.err()));
-    assert!(is_closed(store.changes(&name, Revision(0), 1).await.err()));
-    assert!(is_closed(store.position(&name).await.err()));
+    assert!(is_closed(store.changes(&name, position, 1).await.err()));
+    assert!(is_closed(store.positions(&[name]).await.err()));
     assert!(is_closed(store.owned().await.err()));
 }

@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::store::{ChangeKind, Selection};
-use backsync_protocol::Position;
+use backsync_protocol::Epoch;
+use std::num::NonZeroU64;
 
 pub(crate) async fn records_come_back_in_insertion_order(store: Arc<dyn Store>) {
     for id in ["c", "a", "b"] {
@@ -83,11 +84,40 @@ pub(crate) async fn the_log_is_what_happened(store: Arc<dyn Store>) {
     }
     let kinds: Vec<_> = happened.iter().map(|change| change.kind).collect();
     assert_eq!(kinds, [ChangeKind::Insert, ChangeKind::Insert, ChangeKind::Delete, ChangeKind::Update]);
-    let changes = |after, limit| store.changes(&model("M"), Revision(after), limit);
-    assert_eq!(changes(0, 10).await.unwrap().unwrap(), happened);
-    assert_eq!(changes(1, 2).await.unwrap().unwrap(), happened[1..3]);
-    assert_eq!(changes(4, 10).await.unwrap().unwrap(), []);
-    assert_eq!(store.changes(&model("Untouched"), Revision(0), 10).await.unwrap().unwrap(), []);
+    let position = store.position(&model("M")).await.unwrap();
+    let changes = async |after, limit| {
+        let after = Position { revision: Revision(after), ..position };
+        let page = store.changes(&model("M"), after, limit).await.unwrap().unwrap();
+        assert_eq!(page.position, position, "where it stands, however little is asked for");
+        page.changes
+    };
+    assert_eq!(changes(0, 10).await, happened);
+    assert_eq!(changes(1, 2).await, happened[1..3]);
+    assert_eq!(changes(4, 10).await, []);
+    let position = store.position(&model("Untouched")).await.unwrap();
+    let page = store.changes(&model("Untouched"), position, 10).await.unwrap();
+    assert_eq!(page, Some(Page { changes: Vec::new(), position }));
+}
+
+pub(crate) async fn the_log_after_a_position_of_another_history_is_none(store: Arc<dyn Store>) {
+    let position = commit(&store, vec![upsert(r#"{"id":"a"}"#), upsert(r#"{"id":"b"}"#)]).await.position;
+    let changes =
+        async |name, after| store.changes(&model(name), after, 10).await.unwrap().map(|page| page.changes.len());
+    let at = |revision| Position { revision: Revision(revision), ..position };
+    assert_eq!((changes("M", at(0)).await, changes("M", at(2)).await), (Some(2), Some(0)));
+    assert_eq!((changes("M", at(3)).await, changes("M", at(u64::MAX)).await), (None, None), "ahead of what is");
+    let other = Epoch(NonZeroU64::new(position.epoch.0.get() ^ 1).or(NonZeroU64::new(7)).unwrap());
+    assert_eq!(changes("M", Position { epoch: other, ..at(0) }).await, None);
+    assert_eq!((changes("N", at(0)).await, changes("N", at(2)).await), (None, None), "of another model");
+}
+
+pub(crate) async fn where_several_models_stand_is_told_in_their_order(store: Arc<dyn Store>) {
+    let m = commit(&store, vec![upsert(r#"{"id":"a"}"#), delete("a")]).await.position;
+    let n = Step::to("N", [upsert(r#"{"id":"a"}"#)]).done(&store).await.position;
+    let untouched = store.position(&model("Untouched")).await.unwrap();
+    let positions = store.positions(&["N", "Untouched", "M", "N"].map(model)).await.unwrap();
+    assert_eq!((positions, untouched.revision), (vec![n, untouched, m, n], Revision(0)));
+    assert_eq!(store.positions(&[]).await.unwrap(), []);
 }
 
 pub(crate) async fn a_trimmed_log_says_so(store: Arc<dyn Store>) {

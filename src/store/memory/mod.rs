@@ -8,10 +8,10 @@ mod records;
 mod transactions;
 
 use super::{
-    Answer, Change, Commit, Committed, Done, Few, Millis, Outcome, Owned, Part, Read, Rejected, Rejection, Retention,
+    Answer, Commit, Committed, Done, Few, Millis, Outcome, Owned, Page, Part, Read, Rejected, Rejection, Retention,
     Snapshot, Store, StoreError, epoch,
 };
-use backsync_protocol::{Epoch, ModelName, Position, RecordId, Revision};
+use backsync_protocol::{Epoch, ModelName, Position, RecordId};
 use foldhash::HashMap;
 use model::{Applied, Model};
 use std::sync::{
@@ -62,10 +62,14 @@ impl Memory {
 
     /// Look at a model; one that nobody has written is as an empty one, and is not kept.
     fn with<T>(&self, name: &ModelName, work: impl FnOnce(&Model) -> T) -> Answer<T> {
-        self.unless_closed(|| match self.known(name) {
+        self.unless_closed(|| self.look_at(name, work))
+    }
+
+    fn look_at<T>(&self, name: &ModelName, work: impl FnOnce(&Model) -> T) -> T {
+        match self.known(name) {
             Some(model) => work(&lock(&model)),
             None => work(&self.empty(name)),
-        })
+        }
     }
 
     fn unless_closed<T>(&self, work: impl FnOnce() -> T) -> Answer<T> {
@@ -141,12 +145,16 @@ impl Store for Memory {
         self.with(model, |model| model.read(&read))
     }
 
-    fn changes(&self, model: &ModelName, after: Revision, limit: usize) -> Answer<Option<Vec<Change>>> {
+    fn changes(&self, model: &ModelName, after: Position, limit: usize) -> Answer<Option<Page>> {
         self.with(model, |model| model.changes(after, limit))
     }
 
-    fn position(&self, model: &ModelName) -> Answer<Position> {
-        self.with(model, Model::position)
+    fn positions(&self, models: &[ModelName]) -> Answer<Vec<Position>> {
+        self.unless_closed(|| models.iter().map(|name| self.look_at(name, Model::position)).collect())
+    }
+
+    fn is_shared(&self) -> bool {
+        false
     }
 
     fn owned(&self) -> Answer<Vec<Owned>> {
@@ -192,7 +200,7 @@ mod tests {
     fn reading_makes_no_model() {
         let (store, model) = (Memory::default(), model("M"));
         let Answer::Ready(Some(Ok(before))) = store.position(&model) else { panic!("it answers at once") };
-        drop((store.read(&model, Read::default()), store.changes(&model, Revision(0), 1)));
+        drop((store.read(&model, Read::default()), store.changes(&model, before, 1)));
         assert!(store.models.read().unwrap().is_empty());
         drop(store.commit([Step::of([upsert(r#"{"id":"a"}"#)]).0].into_iter().collect()));
         let Answer::Ready(Some(Ok(after))) = store.position(&model) else { panic!("it answers at once") };
@@ -205,8 +213,8 @@ mod tests {
         let step = Step::of([upsert(r#"{"id":"a"}"#)]).once("me", "1");
         assert!(matches!(store.commit([step.0].into_iter().collect()), Answer::Ready(Some(Ok(_)))));
         assert!(matches!(store.read(&model, Read::default()), Answer::Ready(Some(Ok(_)))));
-        assert!(matches!(store.changes(&model, Revision(0), 1), Answer::Ready(Some(Ok(_)))));
-        assert!(matches!(store.position(&model), Answer::Ready(Some(Ok(_)))));
+        let Answer::Ready(Some(Ok(position))) = store.position(&model) else { panic!("it answers at once") };
+        assert!(matches!(store.changes(&model, position, 1), Answer::Ready(Some(Ok(_)))));
         assert!(matches!(store.owned(), Answer::Ready(Some(Ok(_)))));
         assert!(matches!(store.close(), Answer::Ready(Some(Ok(())))));
     }

@@ -5,7 +5,8 @@ use super::{
     records::{Place, Records, Slot},
 };
 use crate::store::{
-    Bounds, Change, ChangeKind, Few, Millis, Operation, Part, Read, Rejection, Retention, Selection, Snapshot, Terms,
+    Bounds, Change, ChangeKind, Few, Millis, Operation, Page, Part, Read, Rejection, Retention, Selection, Snapshot,
+    Terms,
     decide::{self, Damaged, Found, Verdict},
 };
 use backsync_protocol::{Epoch, Position, Record, RecordId, Revision};
@@ -251,9 +252,14 @@ impl Model {
         self.log.front().map_or(self.head, |change| Revision(change.revision.0 - 1))
     }
 
-    pub(super) fn changes(&self, after: Revision, limit: usize) -> Option<Vec<Change>> {
-        let skip = usize::try_from(after.0.checked_sub(self.log_floor().0)?).unwrap_or(usize::MAX);
-        Some(self.log.iter().skip(skip).take(limit).map(Entry::change).collect())
+    pub(super) fn changes(&self, after: Position, limit: usize) -> Option<Page> {
+        let position = self.position();
+        if after.epoch != position.epoch || after.revision > position.revision {
+            return None;
+        }
+        let skip = after.revision.0.checked_sub(self.log_floor().0)?;
+        let skip = usize::try_from(skip).expect("the log is in memory");
+        Some(Page { changes: self.log.iter().skip(skip).take(limit).map(Entry::change).collect(), position })
     }
 
     pub(super) fn owned(&self) -> impl Iterator<Item = (&Slot, &Arc<str>)> {

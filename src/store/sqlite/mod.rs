@@ -37,7 +37,7 @@ use self::{
     space::Space,
     writer::Writer,
 };
-use super::{Answer, Change, Commit, Few, OpenError, Outcome, Owned, Read, Snapshot, Store};
+use super::{Answer, Commit, Few, OpenError, Outcome, Owned, Page, Read, Snapshot, Store};
 use backsync_protocol::{Epoch, ModelName, Position, Revision};
 use std::{
     path::Path,
@@ -167,14 +167,19 @@ impl Store for Sqlite {
         self.readers.ask(move |connection| select::snapshot(connection, opening, &model, &read))
     }
 
-    fn changes(&self, model: &ModelName, after: Revision, limit: usize) -> Answer<Option<Vec<Change>>> {
-        let model = model.clone();
-        self.readers.ask(move |connection| select::changes(connection, &model, after, limit))
+    fn changes(&self, model: &ModelName, after: Position, limit: usize) -> Answer<Option<Page>> {
+        let (opening, model) = (self.opening, model.clone());
+        self.readers.ask(move |connection| select::changes(connection, opening, &model, after, limit))
     }
 
-    fn position(&self, model: &ModelName) -> Answer<Position> {
-        let (opening, model) = (self.opening, model.clone());
-        self.readers.ask(move |connection| select::position(connection, opening, &model))
+    fn positions(&self, models: &[ModelName]) -> Answer<Vec<Position>> {
+        let (opening, models) = (self.opening, models.to_vec());
+        self.readers
+            .ask(move |connection| models.iter().map(|model| select::position(connection, opening, model)).collect())
+    }
+
+    fn is_shared(&self) -> bool {
+        false
     }
 
     fn owned(&self) -> Answer<Vec<Owned>> {

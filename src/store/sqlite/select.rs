@@ -8,7 +8,7 @@ use super::{
     records::{self, record},
     since,
 };
-use crate::store::{Change, Owned, Read, Selection, Snapshot};
+use crate::store::{Owned, Page, Read, Selection, Snapshot};
 use backsync_protocol::{Epoch, Filter, ModelName, Position, Record, RecordId, Revision};
 use rusqlite::{Connection, Row, params};
 
@@ -24,19 +24,25 @@ pub(super) fn epochs(connection: &Connection, name: &ModelName) -> rusqlite::Res
     epoch::chain(connection, name, model.map(|(row, _)| row))
 }
 
-/// Entries of a model's log, where it reaches back so far.
+/// Entries of a model's log, where a position is of its history and the log reaches back so far.
 pub(super) fn changes(
     connection: &Connection,
+    opening: Opening,
     name: &ModelName,
-    after: Revision,
+    after: Position,
     limit: usize,
-) -> rusqlite::Result<Option<Vec<Change>>> {
-    let Some((row, model)) = Model::find(connection, name)? else { return Ok(Some(Vec::new())) };
-    let after = i64::try_from(after.0).unwrap_or(i64::MAX);
+) -> rusqlite::Result<Option<Page>> {
+    let found = Model::find(connection, name)?;
+    let position = opening.position(name, found.map_or(Revision(0), |(_, model)| model.revision()));
+    if !epoch::leads_to(connection, name, found.map(|(row, _)| row), position, after)? {
+        return Ok(None);
+    }
+    let Some((row, model)) = found else { return Ok(Some(Page { changes: Vec::new(), position })) };
+    let after = after.revision.0.cast_signed();
     if after < model.floor {
         return Ok(None);
     }
-    log::after(connection, row, after, number(limit)).map(Some)
+    Ok(Some(Page { changes: log::after(connection, row, after, number(limit))?, position }))
 }
 
 /// All records that belong to a session.
@@ -85,14 +91,14 @@ pub(super) fn snapshot(
 }
 
 /// What is answered of the records that are met one after the other.
-struct Page<'a> {
+struct Picked<'a> {
     filter: Option<&'a Filter>,
     skip: usize,
     limit: usize,
     records: Vec<Record>,
 }
 
-impl Page<'_> {
+impl Picked<'_> {
     fn is_full(&self) -> bool {
         self.records.len() >= self.limit
     }
@@ -112,21 +118,21 @@ fn select(connection: &Connection, row: i64, model: &Model, read: &Read) -> rusq
     let limit = limit.unwrap_or(usize::MAX);
     // Sorting needs all that match, whatever is left out afterwards.
     let bounds = if sort.is_some() { (0, usize::MAX) } else { (*skip, limit) };
-    let mut page = Page { filter: filter.as_ref(), skip: bounds.0, limit: bounds.1, records: Vec::new() };
+    let mut picked = Picked { filter: filter.as_ref(), skip: bounds.0, limit: bounds.1, records: Vec::new() };
     match selection {
-        Selection::All => all(connection, row, model, &mut page)?,
+        Selection::All => all(connection, row, model, &mut picked)?,
         Selection::Ids(ids) => {
             for id in ids {
-                if page.is_full() {
+                if picked.is_full() {
                     break;
                 }
                 if let Some(stored) = records::find(connection, row, id.as_str())? {
-                    page.offer(stored.record);
+                    picked.offer(stored.record);
                 }
             }
         }
     }
-    let mut records = page.records;
+    let mut records = picked.records;
     if let Some(sort) = sort {
         sort.apply(&mut records, Record::json);
         records = records.into_iter().skip(*skip).take(limit).collect();
@@ -134,24 +140,24 @@ fn select(connection: &Connection, row: i64, model: &Model, read: &Read) -> rusq
     Ok(records)
 }
 
-fn all(connection: &Connection, row: i64, model: &Model, page: &mut Page<'_>) -> rusqlite::Result<()> {
+fn all(connection: &Connection, row: i64, model: &Model, picked: &mut Picked<'_>) -> rusqlite::Result<()> {
     let mut offset = 0;
-    if page.filter.is_none() {
+    if picked.filter.is_none() {
         // SQLite passes over what is skipped by the index alone.
-        offset = std::mem::take(&mut page.skip);
+        offset = std::mem::take(&mut picked.skip);
         // What the disk says is a hint only: it may be damaged.
         let expected = usize::try_from(model.records).unwrap_or_default().saturating_sub(offset);
-        page.records.reserve(expected.min(page.limit).min(1 << 20));
+        picked.records.reserve(expected.min(picked.limit).min(1 << 20));
     }
     let mut statement = connection.prepare_cached(
         "SELECT revision, json, id FROM records INDEXED BY records_by_age WHERE model = ?1 ORDER BY inserted \
          LIMIT -1 OFFSET ?2",
     )?;
     let mut rows = statement.query(params![row, number(offset)])?;
-    while !page.is_full()
+    while !picked.is_full()
         && let Some(row) = rows.next()?
     {
-        page.offer(record(row)?);
+        picked.offer(record(row)?);
     }
     Ok(())
 }

@@ -173,13 +173,14 @@ impl History {
         assert_eq!(ids(&some).iter().collect::<Vec<_>>(), expected, "seed {seed}");
 
         let (after, limit) = (self.dice.below(head + 1), self.dice.below(30));
-        let changes = self.store.changes(&model, Revision(after), usize::try_from(limit).unwrap()).await.unwrap();
-        let Some(changes) = changes else {
+        let asked = Position { revision: Revision(after), ..position };
+        let page = self.store.changes(&model, asked, usize::try_from(limit).unwrap()).await.unwrap();
+        let Some(Page { changes, position: stands }) = page else {
             assert!(after + (self.kind.retention.log_entries as u64) < head, "seed {seed}: after {after} of {head}");
             return;
         };
         let last = head.min(after + limit);
-        assert_eq!(numbers(&changes), (after + 1..=last).collect::<Vec<_>>(), "seed {seed}");
+        assert_eq!((numbers(&changes), stands), ((after + 1..=last).collect::<Vec<_>>(), position), "seed {seed}");
         for change in changes {
             let past = &self.twin.models[name].history[usize::try_from(change.revision.0).unwrap() - 1];
             assert_eq!((change.kind, value(&change.record), change.before), (past.kind, past.record.clone(), None));

@@ -16,6 +16,10 @@ async fn set(store: &Arc<dyn Store>, name: &str, n: u64) -> Position {
     commit(store, vec![upsert(&format!(r#"{{"id":"{name}","n":{n}}}"#))]).await.position
 }
 
+async fn position_of(store: &Arc<dyn Store>) -> Position {
+    store.position(&model("M")).await.unwrap()
+}
+
 async fn remove(store: &Arc<dyn Store>, name: &str) -> Position {
     commit(store, vec![delete(name)]).await.position
 }
@@ -79,6 +83,34 @@ fn only_who_is_ahead_of_the_fork_begins_anew() {
 }
 
 #[test]
+fn the_log_leads_on_over_a_fork_and_not_from_beyond_it() {
+    let data = Data::new();
+    let (backup, first, at_fork, ahead) = block_on(async {
+        let store = any(&data.open());
+        let (first, at_fork) = (set(&store, "a", 1).await, set(&store, "b", 1).await);
+        let backup = data.copy();
+        (backup, first, at_fork, set(&store, "lost", 1).await)
+    });
+    let restored = any(&backup.open());
+    block_on(async {
+        let after = async |position| restored.changes(&model("M"), position, 10).await.unwrap();
+        let page = after(at_fork).await.unwrap();
+        assert_eq!((page.changes.len(), page.position.revision), (0, at_fork.revision));
+        assert_ne!(page.position.epoch, at_fork.epoch);
+        let position = set(&restored, "c", 1).await;
+        assert_eq!(position, Position { revision: ahead.revision, ..page.position });
+        let changed = async |position| {
+            let page = after(position).await?;
+            assert_eq!(page.position, position_of(&restored).await);
+            Some(page.changes.iter().map(|change| change.record.id().to_owned()).collect::<Vec<_>>())
+        };
+        assert_eq!(changed(at_fork).await, Some(vec!["c".to_owned()]));
+        assert_eq!(changed(first).await, Some(vec!["b".to_owned(), "c".to_owned()]));
+        assert_eq!((changed(ahead).await, changed(position).await), (None, Some(vec![])));
+    });
+}
+
+#[test]
 fn a_position_of_another_model_is_none() {
     let data = Data::new();
     let store = any(&data.open());
@@ -110,7 +142,7 @@ fn tombstones_reach_further_than_the_log_also_over_reopening() {
     });
     block_on(async {
         let store = Fixture::open(&data, retention);
-        assert_eq!(store.changes(&model("M"), begin.revision, 1).await.unwrap(), None);
+        assert_eq!(store.changes(&model("M"), begin, 1).await.unwrap(), None);
         let resumed = since(&store, begin).await;
         assert_eq!((ids(&resumed), gone(&resumed), resumed.reset), (vec!["y"], vec!["x", "z"], false));
         let selection = Selection::Ids(["z", "a", "y", "none", "z"].map(id).to_vec());

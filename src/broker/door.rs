@@ -1,0 +1,318 @@
+//! The one door by which a model's changes reach this node's listeners: in order, and every outcome behind its own changes.
+//!
+//! What goes out is counted in *eras*. An era ends where the store's history took another course: it then goes on under another
+//! epoch from where it stood, which nobody notices, or it begins anew elsewhere, and every listener has to be told.
+
+use super::{
+    chunk::{Framings, Stretch},
+    framing::Framing,
+    inbox::{Failure, Inbox, Item, ReplyTo},
+    model::Model,
+    sequencer::{Sequencer, Verdict},
+};
+use crate::store::{Committed, Few};
+use backsync_protocol::{Epoch, Position};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, atomic::Ordering},
+};
+
+/// How a model's changes go out.
+#[derive(Debug, Default)]
+pub(super) struct Delivery {
+    /// None until the store said where the model stands.
+    sequencer: Option<Sequencer<Stretch>>,
+    era: u64,
+    /// Whether others told of changes before that.
+    heard: bool,
+    /// For each worker, how many listeners of each framing.
+    interest: Vec<[u32; Framing::ALL.len()]>,
+    /// Outcomes that came before the changes they follow.
+    waiting: VecDeque<Waiting>,
+    is_catching_up: bool,
+    /// Where the store stood at the last look, where that was ahead.
+    missed: Option<Position>,
+}
+
+/// Where delivery stands. Within an era revisions are in one row, whatever epoch names them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stand {
+    pub(crate) era: u64,
+    pub(crate) position: Position,
+}
+
+/// A new era.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Begun {
+    pub(crate) at: Stand,
+    /// What went out before is no part of what follows: listeners have to be told what became of it.
+    pub(crate) is_anew: bool,
+}
+
+/// An outcome on its way to the one who asked.
+#[derive(Debug)]
+pub(crate) struct Settled {
+    pub(crate) to: Box<ReplyTo>,
+    pub(crate) outcome: Result<Committed, Failure>,
+    /// Models whose changes go before it, up to these positions.
+    pub(crate) behind: Few<(Arc<Model>, Position)>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    /// None where it follows nothing but the outcomes before it.
+    behind: Option<Position>,
+    /// It was there when the log was asked last.
+    was_there: bool,
+    settled: Settled,
+}
+
+/// What came of offering something, for the caller to go on with.
+#[derive(Debug, Default)]
+#[must_use]
+pub(crate) struct Offered {
+    pub(crate) gap: Option<Gap>,
+    /// Outcomes that follow changes of other models, too.
+    pub(crate) elsewhere: Few<Settled>,
+}
+
+/// Something is missing: the caller shall read the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Gap {
+    /// It is probably on its way: there are later changes of the same history.
+    Early,
+    /// Nobody says that it comes by itself.
+    Missing,
+}
+
+impl Model {
+    /// Delivery begins after `position`, unless it has begun. What others told of while the store was asked is to be read.
+    pub(super) fn place(&self, position: Position) -> Option<Gap> {
+        let mut delivery = self.delivery();
+        if delivery.sequencer.is_some() {
+            return None;
+        }
+        let mut sequencer = Sequencer::new(position);
+        if delivery.heard {
+            sequencer.doubt();
+        }
+        delivery.sequencer = Some(sequencer);
+        self.placed.store(true, Ordering::Release);
+        delivery.gap(Gap::Missing)
+    }
+
+    /// Keep in mind that others told of changes, where it is not known yet where delivery begins. Answers whether that is so.
+    pub(crate) fn hear_early(&self) -> bool {
+        let mut delivery = self.delivery();
+        delivery.heard |= delivery.sequencer.is_none();
+        delivery.sequencer.is_none()
+    }
+
+    /// The model stands here, as somebody says who asked the store.
+    pub(crate) fn hear(&self, position: Position) -> Option<Gap> {
+        let mut delivery = self.delivery();
+        delivery.sequencer.as_mut()?.hear(position);
+        delivery.gap(Gap::Missing)
+    }
+
+    /// There may be more than came in, where it is known where delivery begins.
+    pub(super) fn suspect(&self) -> Option<Gap> {
+        let mut delivery = self.delivery();
+        delivery.sequencer.as_mut()?.doubt();
+        delivery.gap(Gap::Missing)
+    }
+
+    /// The store was looked at, and has the model here. Answers whether what it had at the look before has not come since.
+    pub(crate) fn is_late(&self, position: Position) -> bool {
+        let mut delivery = self.delivery();
+        let Some(at) = delivery.sequencer.as_ref().map(Sequencer::position) else { return false };
+        let lacks = |position: Position| position.epoch != at.epoch || position.revision > at.revision;
+        let was_missed = delivery.missed.is_some_and(lacks);
+        delivery.missed = lacks(position).then_some(position);
+        was_missed && delivery.missed.is_some()
+    }
+
+    /// One listener more (or less, `listening` false) of this framing on this worker. Answers where delivery stands: all after
+    /// it comes to the worker, from now on.
+    pub(crate) fn interest(&self, worker: usize, framing: Framing, listening: bool) -> Stand {
+        let mut delivery = self.delivery();
+        if delivery.interest.len() <= worker {
+            delivery.interest.resize_with(worker + 1, Default::default);
+        }
+        let count = &mut delivery.interest[worker][framing.index()];
+        *count = if listening { *count + 1 } else { count.checked_sub(1).expect("a listener leaves once") };
+        let any = |framing: Framing| delivery.interest.iter().any(|worker| worker[framing.index()] > 0);
+        let framings = Framing::ALL.into_iter().filter(|f| any(*f)).fold(Framings::default(), Framings::with);
+        self.framings.store(framings.0, Ordering::Release);
+        delivery.stand()
+    }
+
+    /// Take in a run of changes of this epoch, or an outcome, or both: it goes out when what it follows has gone out. `here` is
+    /// the worker that calls, if it is one; it need not be woken.
+    pub(crate) fn deliver(
+        self: &Arc<Self>,
+        inboxes: &[Inbox],
+        here: Option<usize>,
+        run: Option<(Epoch, Stretch)>,
+        settled: Option<(Option<Position>, Settled)>,
+    ) -> Offered {
+        let mut delivery = self.delivery();
+        let is_early = run.is_some_and(|(epoch, run)| delivery.accept(self, inboxes, here, epoch, run));
+        if let Some((behind, settled)) = settled {
+            if let Some(position) = behind {
+                delivery.sequencer().hear(position);
+            }
+            delivery.waiting.push_back(Waiting { behind, was_there: false, settled });
+        }
+        let elsewhere = delivery.release(inboxes, here, false);
+        Offered { gap: delivery.gap(if is_early { Gap::Early } else { Gap::Missing }), elsewhere }
+    }
+
+    /// After which position the log has to be read; none where no gap is left, which ends the catch-up.
+    pub(super) fn next_gap(&self) -> Option<Position> {
+        let mut delivery = self.delivery();
+        let gap = delivery.sequencer().ask();
+        delivery.is_catching_up = gap.is_some();
+        delivery.waiting.iter_mut().for_each(|waiting| waiting.was_there = true);
+        gap
+    }
+
+    /// The log could not be read.
+    pub(super) fn doubt(&self) {
+        self.delivery().sequencer().doubt();
+    }
+
+    /// The store is closed, and nothing more will come of it.
+    pub(super) fn give_up(&self) {
+        self.delivery().is_catching_up = false;
+    }
+
+    /// The log has this after the position `asked`, and the model stands at `position`.
+    pub(super) fn resume(
+        self: &Arc<Self>,
+        inboxes: &[Inbox],
+        asked: Position,
+        run: Option<Stretch>,
+        position: Position,
+    ) -> Offered {
+        let mut delivery = self.delivery();
+        let reached = delivery.sequencer().position();
+        if position.epoch != reached.epoch {
+            if reached != asked {
+                // What went out meanwhile may be beyond the fork.
+                delivery.sequencer().doubt();
+                return Offered::default();
+            }
+            delivery.leave(reached);
+            delivery.sequencer().turn(position.epoch);
+            delivery.begin(self, inboxes, false);
+        }
+        if let Some(run) = run {
+            delivery.accept(self, inboxes, None, position.epoch, run);
+        }
+        delivery.sequencer().hear(position);
+        let is_complete = delivery.sequencer().position().revision >= position.revision;
+        Offered { gap: None, elsewhere: delivery.release(inboxes, None, is_complete) }
+    }
+
+    /// The log does not lead on from what went out: begin anew where the model stands now.
+    pub(super) fn begin_anew(self: &Arc<Self>, inboxes: &[Inbox], position: Position) -> Offered {
+        let mut delivery = self.delivery();
+        let reached = delivery.sequencer().position();
+        delivery.leave(reached);
+        delivery.sequencer = Some(Sequencer::new(position));
+        delivery.begin(self, inboxes, true);
+        Offered { gap: None, elsewhere: delivery.release(inboxes, None, true) }
+    }
+}
+
+impl Delivery {
+    fn sequencer(&mut self) -> &mut Sequencer<Stretch> {
+        self.sequencer.as_mut().expect("a model is placed before anything is delivered")
+    }
+
+    fn stand(&self) -> Stand {
+        let sequencer = self.sequencer.as_ref().expect("a model that is listened to is placed");
+        Stand { era: self.era, position: sequencer.position() }
+    }
+
+    /// What is to be done about what is missing, where nobody is doing it.
+    fn gap(&mut self, gap: Gap) -> Option<Gap> {
+        let is_new = self.sequencer().has_gap() && !self.is_catching_up;
+        self.is_catching_up |= is_new;
+        is_new.then_some(gap)
+    }
+
+    /// Give something to every worker that has listeners.
+    fn push(&self, inboxes: &[Inbox], here: Option<usize>, item: impl Fn() -> Item) {
+        for (worker, listeners) in self.interest.iter().enumerate() {
+            if listeners.iter().any(|count| *count > 0) {
+                inboxes[worker].push(item(), here != Some(worker));
+            }
+        }
+    }
+
+    /// Let through what is in line. Answers whether the run is early.
+    fn accept(
+        &mut self,
+        model: &Arc<Model>,
+        inboxes: &[Inbox],
+        here: Option<usize>,
+        epoch: Epoch,
+        run: Stretch,
+    ) -> bool {
+        let era = self.era;
+        let mut next = match self.sequencer().accept(epoch, run) {
+            Verdict::Deliver(run) => Some(run),
+            Verdict::Old => None,
+            Verdict::Gap => return self.sequencer().position().epoch == epoch,
+        };
+        while let Some(run) = next {
+            self.push(inboxes, here, || Item::Changes(model.clone(), era, run.clone()));
+            next = self.sequencer().next();
+        }
+        false
+    }
+
+    /// Another history follows after this position: what went out until then did.
+    fn leave(&mut self, at: Position) {
+        for waiting in &mut self.waiting {
+            waiting.behind = waiting.behind.filter(|of| of.epoch != at.epoch || of.revision > at.revision);
+        }
+    }
+
+    fn begin(&mut self, model: &Arc<Model>, inboxes: &[Inbox], is_anew: bool) {
+        self.era += 1;
+        // What came in since the store was asked, and what waits, is to be asked for in this history.
+        self.sequencer().doubt();
+        let begun = Begun { at: self.stand(), is_anew };
+        self.push(inboxes, None, || Item::Begun(model.clone(), begun));
+    }
+
+    /// Let outcomes out, in their order, behind what they follow. After a look at the whole log (`is_complete`) those that were
+    /// there before it and are of another history are of one that is over: they follow nothing any more. Answers those
+    /// that follow changes of other models, too.
+    fn release(&mut self, inboxes: &[Inbox], here: Option<usize>, is_complete: bool) -> Few<Settled> {
+        let at = self.stand().position;
+        let is_over = |waiting: &Waiting, of: Position| is_complete && waiting.was_there && of.epoch != at.epoch;
+        let is_due = |waiting: &Waiting| {
+            let went_out = |of: Position| of.epoch == at.epoch && of.revision <= at.revision;
+            waiting.behind.is_none_or(|of| went_out(of) || is_over(waiting, of))
+        };
+        let mut elsewhere = Few::new();
+        while self.waiting.front().is_some_and(is_due)
+            && let Some(Waiting { settled, .. }) = self.waiting.pop_front()
+        {
+            match settled.behind.is_empty() {
+                true => hand_out(inboxes, here, settled),
+                false => elsewhere.push(settled),
+            }
+        }
+        elsewhere
+    }
+}
+
+fn hand_out(inboxes: &[Inbox], here: Option<usize>, settled: Settled) {
+    let worker = settled.to.worker;
+    inboxes[worker].push(Item::Outcome(settled.to, settled.outcome), here != Some(worker));
+}
