@@ -1,17 +1,26 @@
 #!/usr/bin/env bash
-# Everything that has to hold before a change lands. Installs what it takes (Debian's Chromium and g++, npm packages, cargo-fuzz), starts and
-# ends every server by itself, and leaves nothing behind but build output.
+# Everything that has to hold before a change lands. Installs what it takes (Debian's Chromium, g++, Redis and HAProxy, npm packages,
+# cargo-fuzz), starts and ends every server by itself, and leaves nothing behind but build output.
 set -euo pipefail
 cd "$(dirname "$0")"
 
 step() { printf '\n\033[1m== %s\033[0m\n' "$*"; }
 
+# Debian's Redis and HAProxy start as services where there is a system to do so: the tests have their own, on other ports.
 install_packages() {
-    [ -x /usr/bin/chromium ] && command -v g++ > /dev/null && return
-    local sudo=()
+    # Where HAProxy is, also for who is not root.
+    local packages=() sudo=() PATH=$PATH:/usr/sbin
+    need() { [ -n "$(command -v "$1")" ] || packages+=("${@:2}"); }
+    need chromium chromium fonts-dejavu-core
+    need g++ g++
+    need redis-server redis-server
+    need haproxy haproxy
+    need openssl openssl
+    need setpriv util-linux
+    [ ${#packages[@]} -gt 0 ] || return 0
     [ "$(id -u)" = 0 ] || sudo=(sudo)
     "${sudo[@]}" apt-get update -qq
-    DEBIAN_FRONTEND=noninteractive "${sudo[@]}" apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core g++
+    DEBIAN_FRONTEND=noninteractive "${sudo[@]}" apt-get install -y -qq --no-install-recommends "${packages[@]}"
 }
 
 step 'Packages'
@@ -41,6 +50,7 @@ step 'Browser'
 
 step 'SockJS'
 (cd tests/sockjs && npm ci --no-audit --no-fund \
-    && BACKSYNC_BIN="$PWD/../../target/debug/backsync" BACKSYNC_ECHO="$PWD/../../target/debug/examples/sockjs_echo" npm test)
+    && BACKSYNC_BIN="$PWD/../../target/debug/backsync" BACKSYNC_ECHO="$PWD/../../target/debug/examples/sockjs_echo" \
+    BACKSYNC_NODE="$PWD/../../target/debug/examples/sockjs_node" npm test)
 
 step 'All passed'

@@ -9,6 +9,7 @@ pub use backsync::{Backsync, Serving};
 pub use builder::Builder;
 
 use crate::{
+    link::LinkError,
     settings::{Settings, SettingsError},
     store::OpenError,
     telemetry::{self, ServerLogLayer, TelemetryError},
@@ -28,6 +29,9 @@ pub enum AppError {
     /// The store could not be opened.
     #[error(transparent)]
     Store(#[from] OpenError),
+    /// The bus could not be reached.
+    #[error(transparent)]
+    Bus(#[from] LinkError),
     /// The log could not be set up.
     #[error(transparent)]
     Telemetry(#[from] TelemetryError),

@@ -33,19 +33,25 @@
 //!
 //! [`Backsync::mount`] puts it into an actix-web application instead. `examples/` has more.
 //!
-//! The modules in reading order. The core (`store`, `bus`, `auth`, `broker`, `sockjs`) knows no web framework;
+//! The modules in reading order. The core (`store`, `bus`, `directory`, `auth`, `broker`, `sockjs`) knows no web framework;
 //! `docs/architecture.md` says who may import whom, and a test holds it.
 #![forbid(unsafe_code)]
 
 pub mod auth;
 pub mod broker;
 pub mod bus;
+pub mod directory;
+pub mod link;
 pub mod sockjs;
 pub mod store;
 pub mod websocket;
 
 #[cfg(test)]
 mod random;
+/// A Redis of the tests' own.
+#[cfg(test)]
+#[path = "../tests/redis/mod.rs"]
+mod real_redis;
 
 #[cfg(feature = "server")]
 pub mod app;

@@ -235,12 +235,7 @@ impl Record {
     pub fn new(input: &RecordInput, revision: Revision, last_change: Option<u64>) -> Self {
         let text = SCRATCH.with_borrow_mut(|text| {
             text.clear();
-            let json = input.json();
-            text.push_str(&json[..json.len() - 1]);
-            if let Some(last_change) = last_change {
-                text.push_str(LAST_CHANGE);
-                json::append_number(last_change, text);
-            }
+            append_before_revision(input, last_change, text);
             text.push_str(REVISION);
             json::append_number(revision.0, text);
             text.push('}');
@@ -250,6 +245,14 @@ impl Record {
             Arc::from(text.as_str())
         });
         Self { text, revision, id: input.id }
+    }
+
+    /// The text of [`Self::new`] up to the revision, for stores that give the revision themselves: what follows is
+    /// `,"_rev":`, the revision and `}`.
+    pub fn before_revision(input: &RecordInput, last_change: Option<u64>) -> String {
+        let mut text = String::with_capacity(input.json().len() + 40);
+        append_before_revision(input, last_change, &mut text);
+        text
     }
 
     /// A record as a store kept it. `None` where the parts do not belong together: they were damaged.
@@ -295,6 +298,15 @@ impl Record {
         let named = &before[..without_number(before)];
         let tail = named.strip_suffix(LAST_CHANGE).map_or(before.len(), str::len);
         &json[tail..]
+    }
+}
+
+fn append_before_revision(input: &RecordInput, last_change: Option<u64>, text: &mut String) {
+    let json = input.json();
+    text.push_str(&json[..json.len() - 1]);
+    if let Some(last_change) = last_change {
+        text.push_str(LAST_CHANGE);
+        json::append_number(last_change, text);
     }
 }
 

@@ -53,9 +53,10 @@ impl Backsync {
         broker: Broker,
         doors: Arc<Doors>,
     ) -> Self {
-        let sweep = tokio::spawn(sweep(broker.clone()));
+        let sweep = tokio::spawn(broker.clone().sweep());
         let watch = tokio::spawn(broker.clone().watch());
-        let tasks = Mutex::new(vec![sweep.abort_handle(), watch.abort_handle()]);
+        let keep = tokio::spawn(doors.clone().keep_sessions());
+        let tasks = Mutex::new(vec![sweep.abort_handle(), watch.abort_handle(), keep.abort_handle()]);
         Self(Arc::new(Inner { settings, store, store_name, broker, doors, tasks }))
     }
 
@@ -162,12 +163,6 @@ impl Backsync {
 
 fn url_flag(address: SocketAddr) -> String {
     if address.port() == 9000 { String::new() } else { format!(" --url ws://{address}/ws") }
-}
-
-async fn sweep(broker: Broker) {
-    if let Err(cause) = broker.sweep().await {
-        tracing::error!(error = %cause, "records of sessions that ended stay: the store cannot say which they are");
-    }
 }
 
 /// A server of its own that runs.

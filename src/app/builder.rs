@@ -5,12 +5,14 @@ use crate::{
     auth::{AllowAll, Authenticator, NoTokens, Policy},
     broker::{Broker, Handler, ModelRules, Parts},
     bus::{self, Bus},
-    server::Doors,
+    directory::{self, Directory},
+    server::{Doors, Options},
     settings::Settings,
     store::{self, Store},
 };
 use backsync_protocol::{ErrorCode, ErrorObject, ModelName};
 use std::{collections::HashMap, fmt, net::SocketAddr, sync::Arc};
+use uuid::Uuid;
 
 /// A server to be. Without a word it is the one that the program `backsync` runs without settings.
 ///
@@ -33,6 +35,7 @@ pub struct Builder {
     listen: Option<SocketAddr>,
     store: Option<Arc<dyn Store>>,
     bus: Option<Arc<dyn Bus>>,
+    directory: Option<Arc<dyn Directory>>,
     policy: Arc<dyn Policy>,
     authenticator: Arc<dyn Authenticator>,
     rules: HashMap<ModelName, ModelRules>,
@@ -54,6 +57,7 @@ impl Default for Builder {
             listen: None,
             store: None,
             bus: None,
+            directory: None,
             policy: Arc::new(AllowAll),
             authenticator: Arc::new(NoTokens),
             rules: HashMap::new(),
@@ -86,6 +90,12 @@ impl Builder {
     #[must_use]
     pub fn bus(self, bus: impl Bus) -> Self {
         Self { bus: Some(Arc::new(bus)), ..self }
+    }
+
+    /// Where nodes that serve the same clients find each other's SockJS sessions, in the place of what the settings name.
+    #[must_use]
+    pub fn directory(self, directory: impl Directory) -> Self {
+        Self { directory: Some(Arc::new(directory)), ..self }
     }
 
     /// Who may do what; without one, everybody may do everything.
@@ -138,22 +148,35 @@ impl Builder {
     /// # Panics
     /// Outside of a tokio runtime.
     pub fn build(self) -> Result<Backsync, AppError> {
-        let Self { mut settings, listen, store, bus, policy, authenticator, rules, handlers, wrong } = self;
+        let Self { mut settings, listen, store, bus, directory, policy, authenticator, rules, handlers, wrong } = self;
         settings.server.listen = listen.unwrap_or(settings.server.listen);
         settings.check()?;
         if let Some(wrong) = wrong {
             return Err(AppError::Model(wrong));
         }
-        let (store, store_name) = match store {
-            Some(store) => (store, "of the program".to_owned()),
-            None => (store::open::open(&settings.store)?, settings.store.url.without_password().to_string()),
-        };
-        let options = parts::options(&settings);
         let mut all_rules = parts::rules(&settings.models);
         all_rules.extend(rules);
+        let (node, groups) = (Uuid::new_v4().to_string(), parts::groups(&all_rules));
+        let (store, link, store_name) = match store {
+            Some(store) => (store, None, "of the program".to_owned()),
+            None => {
+                let publishes = bus.is_none() && bus::open::is_stores(&settings);
+                let node = store::open::Node { name: &node, groups: groups.clone(), publishes };
+                let (store, link) = store::open::open(&settings.store, node)?;
+                (store, link, settings.store.url.without_password().to_string())
+            }
+        };
+        let options = Options {
+            directory: directory.or_else(|| directory::open::open(link.as_ref())),
+            ..parts::options(&settings)
+        };
+        let bus = match bus {
+            Some(bus) => bus,
+            None => bus::open::open(&settings, link, &node, groups)?,
+        };
         let broker = Broker::new(Parts {
             store: store.clone(),
-            bus: bus.unwrap_or_else(|| bus::open::open(&settings.bus)),
+            bus,
             policy,
             authenticator,
             limits: parts::limits(&settings),
@@ -162,6 +185,7 @@ impl Builder {
             clock: parts::now,
             workers: options.hubs(),
             linger: settings.presence.linger_s * 1000,
+            lease: settings.presence.lease_s * 1000,
             heartbeat: settings.heartbeat.interval_s * 1000,
         });
         let doors = Doors::new(broker.clone(), options);

@@ -47,6 +47,11 @@ pub(super) fn rules(settings: &ModelsSettings) -> HashMap<ModelName, ModelRules>
     named.map(|(name, model)| (name, rules(model))).collect()
 }
 
+/// Models that are written together.
+pub(super) fn groups(rules: &HashMap<ModelName, ModelRules>) -> HashMap<ModelName, String> {
+    rules.iter().filter_map(|(name, rules)| Some((name.clone(), rules.group.clone()?))).collect()
+}
+
 /// Milliseconds since 1970.
 pub(super) fn now() -> Millis {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -58,6 +63,7 @@ pub(super) fn options(settings: &Settings) -> Options {
         workers: workers(settings),
         message_bytes: settings.limits.message_bytes,
         connections: settings.limits.connections,
+        advertise: Some(settings.server.advertise.clone()).filter(|address| !address.is_empty()),
         origins: Origins {
             allowed: settings.server.allowed_origins.clone(),
             loopback: settings.server.listen.ip().is_loopback(),
@@ -67,6 +73,7 @@ pub(super) fn options(settings: &Settings) -> Options {
         timeout: settings.heartbeat.timeout(),
         sockjs: sockjs(&settings.sockjs),
         console: settings.console.enabled,
+        directory: None,
     }
 }
 

@@ -7,11 +7,12 @@ use super::{
     handler,
     inbox::{Failure, Item},
     model::Model,
+    presence::Named,
     turns::{Completion, Turns, Write},
 };
 use crate::{
     bus::Publication,
-    store::{Answer, Commit, Committed, Done, Few, Outcome, StoreError},
+    store::{Answer, Commit, Committed, Done, Few, Operation, Outcome, Part, StoreError},
 };
 use backsync_protocol::{Epoch, Position};
 use smallvec::smallvec;
@@ -145,7 +146,8 @@ impl Broker {
     }
 
     fn deliver(&self, mut committed: Committed, follower: Follower, here: Option<usize>) {
-        let Follower { models, mut completion } = follower;
+        let Follower { models, mut completion, named } = follower;
+        self.note(&committed, &models, &named);
         let caller = match &mut completion {
             Completion::Reply(to) => to.caller.take(),
             Completion::Signal(_) => None,
@@ -210,7 +212,7 @@ impl Broker {
     }
 
     fn fail(&self, failure: Failure, follower: Follower, here: Option<usize>) {
-        let Follower { models, completion } = follower;
+        let Follower { models, completion, .. } = follower;
         match completion {
             Completion::Reply(to) if models[models.len() - 1].is_placed() => {
                 // Behind whatever of this model waits before it, so that replies keep their order.
@@ -223,6 +225,20 @@ impl Broker {
             }
             // Whoever asked may have gone.
             Completion::Signal(sender) => drop(sender.send(Err(failure))),
+        }
+    }
+
+    /// Presence has to know what becomes of records that belong to sessions.
+    fn note(&self, committed: &Committed, models: &[Arc<Model>], named: &[Vec<Named>]) {
+        if !models.iter().any(|model| model.rules.ephemeral) {
+            return;
+        }
+        let (now, keeps) = (self.now(), self.store().is_shared());
+        let mut presence = self.presence();
+        for ((done, model), named) in committed.parts.iter().zip(models).zip(named) {
+            if presence.committed(&model.name, done, named, keeps, now) {
+                self.0.sessions_changed.notify_one();
+            }
         }
     }
 
@@ -239,11 +255,30 @@ impl Broker {
 struct Follower {
     models: Few<Arc<Model>>,
     completion: Completion,
+    /// For each part, what is written in somebody's name. Empty where no model is ephemeral.
+    named: Vec<Vec<Named>>,
 }
 
 fn split(writes: Few<Write>) -> (Few<Commit>, Few<Follower>) {
-    let apart = |Write { commit, models, completion }| (commit, Follower { models, completion });
+    let apart = |Write { commit, models, completion }: Write| {
+        let is_ephemeral = models.iter().any(|model| model.rules.ephemeral);
+        let named = if is_ephemeral { commit.parts.iter().map(named).collect() } else { Vec::new() };
+        (commit, Follower { models, completion, named })
+    };
     writes.into_iter().map(apart).unzip()
+}
+
+fn named(part: &Part) -> Vec<Named> {
+    let named = |(at, operation): (usize, &Operation)| {
+        let deletes = match operation {
+            // What is gone by it is told by the change.
+            Operation::Release { .. } => return None,
+            Operation::Delete { id, .. } => Some(id.clone()),
+            _ => None,
+        };
+        Some(Named { operation: at, owner: operation.owner()?.clone(), deletes })
+    };
+    part.operations.iter().enumerate().filter_map(named).collect()
 }
 
 /// A step of committing.

@@ -115,6 +115,8 @@ pub struct Parts {
     pub workers: usize,
     /// How long the records of a session stay after its last connection, in milliseconds.
     pub linger: Millis,
+    /// How long a node counts as alive after it was last heard of, in milliseconds, where others share the store.
+    pub lease: Millis,
     /// How often connections get a heartbeat, in milliseconds: clients are told.
     pub heartbeat: Millis,
 }
@@ -125,8 +127,9 @@ pub struct Broker(Arc<Inner>);
 
 struct Inner {
     this: Weak<Inner>,
-    node: String,
     parts: Parts,
+    /// Whether any model is ephemeral.
+    has_ephemeral: bool,
     models: RwLock<HashMap<ModelName, Arc<Model>>>,
     inboxes: Box<[Inbox]>,
     origin: OnceLock<Origin>,
@@ -146,11 +149,12 @@ impl Broker {
     pub fn new(parts: Parts) -> Self {
         let inboxes = (0..parts.workers).map(|_| Inbox::default()).collect();
         let (models, origin) = (RwLock::default(), OnceLock::new());
-        let (presence, sessions_changed) = (Mutex::default(), Notify::new());
+        let (presence, sessions_changed) = (Mutex::new(Presence::new(incarnation())), Notify::new());
+        let has_ephemeral = parts.rules.values().any(|rules| rules.ephemeral);
         let inner = Arc::new_cyclic(|this| Inner {
             this: this.clone(),
-            node: uuid::Uuid::new_v4().to_string(),
             parts,
+            has_ephemeral,
             models,
             inboxes,
             origin,
@@ -192,9 +196,9 @@ impl Broker {
         }
     }
 
-    /// The name of this node, another one each time it starts, and the milliseconds between heartbeats.
-    pub(crate) fn about(&self) -> (&str, Millis) {
-        (&self.0.node, self.0.parts.heartbeat)
+    /// The name of this node, another one each time it starts or is taken for dead, and the milliseconds between heartbeats.
+    pub(crate) fn about(&self) -> (Arc<str>, Millis) {
+        (self.presence().node().clone(), self.0.parts.heartbeat)
     }
 
     /// Milliseconds since 1970.
@@ -245,4 +249,9 @@ impl Broker {
     fn origin(&self) -> Origin {
         *self.0.origin.get().expect("a broker is attached when it is made")
     }
+}
+
+/// A name for a node that no other has or had.
+fn incarnation() -> Arc<str> {
+    uuid::Uuid::new_v4().to_string().into()
 }

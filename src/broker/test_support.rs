@@ -89,6 +89,7 @@ pub(super) fn parts(store: Arc<dyn Store>) -> Parts {
         clock: || 0,
         workers: 1,
         linger: 0,
+        lease: 15_000,
         heartbeat: 25_000,
     }
 }

@@ -8,8 +8,10 @@ pub(crate) mod faulty;
 mod local;
 #[cfg(feature = "server")]
 pub mod open;
+mod redis;
 
 pub use local::Local;
+pub use redis::Redis;
 
 use crate::store::Change;
 use backsync_protocol::{Epoch, ModelName, Position};

@@ -23,13 +23,14 @@ pub use sockjs::{Message, Peer, Service, ServiceOptions, SockJs, SockJsOptions, 
 
 use crate::{
     broker::Broker,
+    directory::Directory,
     sockjs::{Prefix, parse},
 };
 use actix_http::HttpService;
 use actix_server::{Server, ServerHandle};
 use actix_service::{fn_service, map_config};
 use actix_web::dev::AppConfig;
-use sockjs::Endpoint;
+use sockjs::{Endpoint, Neighbours};
 use std::{
     io,
     net::{SocketAddr, TcpListener},
@@ -57,6 +58,8 @@ pub struct Options {
     pub message_bytes: usize,
     /// How many WebSockets and sessions may be open at once.
     pub connections: usize,
+    /// Where other nodes reach this one, as `http://host:port`; `None`: where a server of its own listens.
+    pub advertise: Option<String>,
     /// Who may come from where.
     pub origins: Origins,
     /// Whether messages may be compressed, where the client wants it.
@@ -69,6 +72,8 @@ pub struct Options {
     pub sockjs: SockJsOptions,
     /// Whether the console is served at `/`.
     pub console: bool,
+    /// Where nodes that serve the same clients find each other's sessions; `None`: there is one node.
+    pub directory: Option<Arc<dyn Directory>>,
 }
 
 impl Options {
@@ -106,11 +111,31 @@ impl Doors {
     pub fn new(broker: Broker, options: Options) -> Arc<Self> {
         let endpoints = Prefix::ALL.map(|messages| {
             let (origins, message_bytes) = (options.origins.clone(), options.message_bytes);
-            let (options, sessions) = (options.sockjs.clone(), Default::default());
-            Arc::new(Endpoint { messages, raw: Door::PLAIN, options, origins, message_bytes, sessions })
+            Arc::new(Endpoint::new(messages, Door::PLAIN, options.sockjs.clone(), origins, message_bytes))
         });
         let (open, mounted) = (Arc::default(), AtomicUsize::new(0));
-        Arc::new(Self { broker, options, endpoints, open, mounted, stopping: watch::channel(false).0 })
+        let this = Self { broker, options, endpoints, open, mounted, stopping: watch::channel(false).0 };
+        if let Some(address) = this.options.advertise.clone() {
+            this.share_sessions(address);
+        }
+        Arc::new(this)
+    }
+
+    /// Other nodes find the sessions of this one here from now on.
+    fn share_sessions(&self, address: String) {
+        if let Some(directory) = &self.options.directory {
+            let neighbours = Arc::new(Neighbours::new(directory.clone(), address));
+            for endpoint in &self.endpoints {
+                endpoint.share(neighbours.clone());
+            }
+        }
+    }
+
+    /// Keep what the directory says about the sessions of this node, for as long as this is awaited.
+    pub async fn keep_sessions(self: Arc<Self>) {
+        if self.options.directory.is_some() {
+            sockjs::keep(&self.endpoints).await;
+        }
     }
 
     /// The WebSocket's door at this path, if there is one.
@@ -129,6 +154,16 @@ impl Doors {
     pub fn listen(self: &Arc<Self>, address: SocketAddr) -> io::Result<(Running, Server)> {
         let listener = TcpListener::bind(address)?;
         let address = listener.local_addr()?;
+        if self.options.advertise.is_none() && self.options.directory.is_some() {
+            if address.ip().is_unspecified() {
+                tracing::warn!(
+                    "SockJS sessions are not shared with other nodes, which do not know where this one is: \
+                     set server.advertise, like http://10.0.0.5:9000"
+                );
+            } else {
+                self.share_sessions(format!("http://{address}"));
+            }
+        }
         let next_worker = Arc::new(AtomicUsize::new(0));
         let doors = self.clone();
         let workers = doors.options.workers;

@@ -1,6 +1,11 @@
 //! `[bus]`: how the nodes of a cluster hear of each other's commits.
 
-use super::url::{UrlError, not_here, split};
+use super::{
+    StoreUrl,
+    error::Problem,
+    redis::RedisUrl,
+    url::{UrlError, not_here, split},
+};
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
 
@@ -12,25 +17,43 @@ pub struct BusSettings {
     pub url: BusUrl,
 }
 
+impl BusSettings {
+    pub(super) fn check(&self, store: &StoreUrl) -> Result<(), Problem> {
+        match (&self.url, store) {
+            (BusUrl::Redis(_), StoreUrl::Memory | StoreUrl::Sqlite(_)) => Err(Problem::new(
+                "bus.url",
+                format!(
+                    "a bus between servers needs a store that they share, like redis://HOST:PORT; {store} is one server's own"
+                ),
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
 /// A bus that this build can open. As text, and so in every layer of the settings, one of [`BusUrl::FORMS`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum BusUrl {
-    /// `local:`, one process on its own.
+    /// `auto:`, as the store wants it: through Redis where that is the store, else within the process.
     #[default]
+    Auto,
+    /// `local:`, one process on its own.
     Local,
+    /// `redis://…`, for nodes that share a store.
+    Redis(RedisUrl),
 }
 
 impl BusUrl {
     /// The forms of URL that this build has, for messages.
-    pub const FORMS: &str = "local: only";
+    pub const FORMS: &str = "auto:, local:, redis://HOST:PORT, redis+sentinel:// and redis+cluster://";
 
-    /// The same place without a password, for what is shown and logged. No bus of this build has one; a variant that
-    /// does has its arm here.
+    /// The same place without a password, for what is shown and logged.
     #[must_use]
     pub fn without_password(&self) -> Self {
         match self {
-            Self::Local => self.clone(),
+            Self::Auto | Self::Local => self.clone(),
+            Self::Redis(url) => Self::Redis(url.without_password()),
         }
     }
 }
@@ -40,9 +63,13 @@ impl FromStr for BusUrl {
 
     fn from_str(url: &str) -> Result<Self, UrlError> {
         match split(url, Self::FORMS)? {
+            ("auto", "") => Ok(Self::Auto),
             ("local", "") => Ok(Self::Local),
-            ("local", _) => Err(UrlError::Malformed { problem: "nothing follows `local:`", available: Self::FORMS }),
-            (scheme, _) => Err(not_here(scheme, &["local"], Self::FORMS)),
+            ("auto" | "local", _) => {
+                Err(UrlError::Malformed { problem: "nothing follows `auto:` and `local:`", available: Self::FORMS })
+            }
+            (scheme, _) if RedisUrl::SCHEMES.contains(&scheme) => RedisUrl::parse(url, Self::FORMS).map(Self::Redis),
+            (scheme, _) => Err(not_here(scheme, &[&["auto", "local"][..], &RedisUrl::SCHEMES].concat(), Self::FORMS)),
         }
     }
 }
@@ -50,7 +77,9 @@ impl FromStr for BusUrl {
 impl fmt::Display for BusUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Auto => f.write_str("auto:"),
             Self::Local => f.write_str("local:"),
+            Self::Redis(url) => url.fmt(f),
         }
     }
 }
@@ -74,10 +103,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_local_bus_is_read_and_others_are_refused() {
-        assert_eq!("local:".parse(), Ok(BusUrl::Local));
-        assert_eq!(BusUrl::Local.to_string(), "local:");
-        assert!(matches!("redis://:secret@h".parse::<BusUrl>(), Err(UrlError::NotBuilt { .. })));
+    fn every_bus_is_read_and_others_are_refused() {
+        for text in ["auto:", "local:", "redis://h:1/0", "redis+cluster://a:1,b:2"] {
+            assert_eq!(text.parse::<BusUrl>().unwrap().to_string(), text);
+        }
+        assert!(matches!("postgres://:secret@h".parse::<BusUrl>(), Err(UrlError::NotBuilt { .. })));
         assert!(matches!("locale:".parse::<BusUrl>(), Err(UrlError::UnknownScheme { nearest: Some("local"), .. })));
         assert!(matches!("local:x".parse::<BusUrl>(), Err(UrlError::Malformed { .. })));
     }

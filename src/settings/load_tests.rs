@@ -204,8 +204,9 @@ fn values_that_do_not_hold_are_refused_where_they_were_written() {
         ),
         (
             None,
-            Some(("store.url", "redis://me:secret@host")),
-            "invalid `store.url` on the command line: `redis:` is not in this build, which has memory: and sqlite:PATH",
+            Some(("store.url", "postgres://me:secret@host")),
+            "invalid `store.url` on the command line: `postgres:` is not in this build, which has memory:, sqlite:PATH, \
+             redis://HOST:PORT, redis+sentinel:// and redis+cluster://",
         ),
         (
             None,

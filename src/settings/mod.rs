@@ -18,6 +18,7 @@ mod nearest;
 mod origin;
 mod presence;
 mod redact;
+mod redis;
 mod server;
 mod sockjs;
 mod store;
@@ -37,6 +38,7 @@ pub use models::{ModelSettings, ModelsSettings};
 pub use origin::Origin;
 pub use presence::PresenceSettings;
 pub use redact::redact;
+pub use redis::{RedisKind, RedisUrl};
 pub use server::ServerSettings;
 pub use sockjs::SockJsSettings;
 pub use store::{StoreSettings, StoreUrl};
@@ -86,10 +88,11 @@ impl Settings {
     }
 
     fn find_problem(&self) -> Result<(), Problem> {
-        let Self { server, store, bus: _, limits, sockjs, websocket: _, heartbeat, presence, log, console: _, models } =
+        let Self { server, store, bus, limits, sockjs, websocket: _, heartbeat, presence, log, console: _, models } =
             self;
         server.check()?;
         store.check()?;
+        bus.check(&store.url)?;
         presence.check()?;
         limits.check()?;
         sockjs.check()?;

@@ -5,7 +5,10 @@ use super::{
     redact,
 };
 use serde::{Deserialize, Deserializer, Serialize, de::Error};
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
 /// Where the server listens and how it stops.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,6 +17,8 @@ pub struct ServerSettings {
     /// The address and port to listen on; port 0 takes a free one.
     #[serde(deserialize_with = "listen_address")]
     pub listen: SocketAddr,
+    /// Where other nodes reach this one, like `http://10.0.0.5:9000`; empty: at [`Self::listen`].
+    pub advertise: String,
     /// Threads that serve connections, at most 1024; 0 is one for each core.
     pub workers: usize,
     /// Pages of other origins that may connect: exact origins like `https://app.example.com`, or `*` for all.
@@ -26,6 +31,7 @@ impl Default for ServerSettings {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 9000)),
+            advertise: String::new(),
             workers: 0,
             allowed_origins: Vec::new(),
             shutdown_grace_s: 10,
@@ -40,6 +46,10 @@ impl ServerSettings {
     }
 
     pub(super) fn check(&self) -> Result<(), Problem> {
+        check_advertised(&self.advertise).map_err(|why| {
+            let advertise = redact(&self.advertise);
+            Problem::new("server.advertise", format!("`{advertise}` leads other nodes nowhere: {why}"))
+        })?;
         in_range("server.workers", self.workers as u64, 0, 1024)?;
         in_range("server.shutdown_grace_s", self.shutdown_grace_s, 0, 86_400)?;
         self.allowed_origins.iter().try_for_each(|origin| {
@@ -59,6 +69,24 @@ fn listen_address<'de, D: Deserializer<'de>>(value: D) -> Result<SocketAddr, D::
     })
 }
 
+/// Nodes ask each other by plain HTTP, at the paths that clients use.
+fn check_advertised(address: &str) -> Result<(), &'static str> {
+    const SHAPE: &str = "write http://host:port, like http://10.0.0.5:9000";
+    if address.is_empty() {
+        return Ok(());
+    }
+    let authority = address.strip_prefix("http://").ok_or(SHAPE)?;
+    let (host, port) = split_port(authority);
+    if !is_host(host) || port.is_some_and(|port| !port.parse::<u16>().is_ok_and(|number| number > 0)) {
+        return Err(SHAPE);
+    }
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    if bare.parse::<IpAddr>().is_ok_and(|address| address.is_unspecified()) {
+        return Err("it is every address of this machine, write the one that other nodes reach");
+    }
+    Ok(())
+}
+
 /// A browser sends `scheme://host[:port]` in lower case and leaves out the scheme's own port (RFC 6454, 6.2). Origins
 /// are compared as text, so one in any other form would never match; it is refused here instead.
 fn check_origin(origin: &str) -> Result<(), &'static str> {
@@ -76,10 +104,7 @@ fn check_origin(origin: &str) -> Result<(), &'static str> {
     if origin.bytes().any(|b| b.is_ascii_uppercase()) {
         return Err("browsers send it in lower case");
     }
-    let (host, port) = match authority.rsplit_once(':') {
-        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
-        _ => (authority, None),
-    };
+    let (host, port) = split_port(authority);
     let scheme_holds = scheme.starts_with(|c: char| c.is_ascii_lowercase())
         && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+.-".contains(&b));
     if !scheme_holds || !is_host(host) {
@@ -90,6 +115,13 @@ fn check_origin(origin: &str) -> Result<(), &'static str> {
         ("http", Ok(80)) | ("https", Ok(443)) => Err("browsers leave out the scheme's own port"),
         (_, Ok(number)) if number > 0 && number.to_string() == port => Ok(()),
         _ => Err("a port is a number from 1 to 65535"),
+    }
+}
+
+fn split_port(authority: &str) -> (&str, Option<&str>) {
+    match authority.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
+        _ => (authority, None),
     }
 }
 
@@ -133,6 +165,29 @@ mod tests {
             "null",
         ] {
             assert!(check_origin(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn only_what_other_nodes_can_reach_is_advertised() {
+        for good in ["", "http://10.0.0.5:9000", "http://node-3.internal", "http://[fd00::5]:9000", "http://[fd00::5]"]
+        {
+            assert_eq!(check_advertised(good), Ok(()), "{good}");
+        }
+        for bad in [
+            "10.0.0.5:9000",
+            "https://10.0.0.5:9000",
+            "http://",
+            "http://10.0.0.5:9000/",
+            "http://10.0.0.5:9000/path",
+            "http://10.0.0.5:0",
+            "http://10.0.0.5:",
+            "http://me:secret@10.0.0.5:9000",
+            "http://0.0.0.0:9000",
+            "http://[::]:9000",
+            "http://a b",
+        ] {
+            assert!(check_advertised(bad).is_err(), "{bad}");
         }
     }
 

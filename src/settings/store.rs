@@ -2,6 +2,7 @@
 
 use super::{
     error::{Problem, in_range},
+    redis::RedisUrl,
     url::{UrlError, not_here, split},
 };
 use serde::{Deserialize, Serialize};
@@ -60,18 +61,20 @@ pub enum StoreUrl {
     Memory,
     /// `sqlite:PATH`, the folder that holds the database. Relative paths begin at the working directory.
     Sqlite(PathBuf),
+    /// `redis://…`, shared by all nodes that use it.
+    Redis(RedisUrl),
 }
 
 impl StoreUrl {
     /// The forms of URL that this build has, for messages.
-    pub const FORMS: &str = "memory: and sqlite:PATH";
+    pub const FORMS: &str = "memory:, sqlite:PATH, redis://HOST:PORT, redis+sentinel:// and redis+cluster://";
 
-    /// The same place without a password, for what is shown and logged. No store of this build has one; a variant that
-    /// does has its arm here.
+    /// The same place without a password, for what is shown and logged.
     #[must_use]
     pub fn without_password(&self) -> Self {
         match self {
             Self::Memory | Self::Sqlite(_) => self.clone(),
+            Self::Redis(url) => Self::Redis(url.without_password()),
         }
     }
 }
@@ -95,7 +98,10 @@ impl FromStr for StoreUrl {
                 "" => Err(malformed("a path follows `sqlite:`")),
                 path => Ok(Self::Sqlite(path.into())),
             },
-            (scheme, _) => Err(not_here(scheme, &["memory", "sqlite"], Self::FORMS)),
+            (scheme, _) if RedisUrl::SCHEMES.contains(&scheme) => RedisUrl::parse(url, Self::FORMS).map(Self::Redis),
+            (scheme, _) => {
+                Err(not_here(scheme, &[&["memory", "sqlite"][..], &RedisUrl::SCHEMES].concat(), Self::FORMS))
+            }
         }
     }
 }
@@ -104,6 +110,7 @@ impl fmt::Display for StoreUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Memory => f.write_str("memory:"),
+            Self::Redis(url) => url.fmt(f),
             Self::Sqlite(path) => {
                 let path = path.display().to_string();
                 let authority = if path.starts_with("//") { "//" } else { "" };
@@ -150,13 +157,19 @@ mod tests {
     #[test]
     fn a_store_of_another_build_is_named_without_its_password() {
         let message = "postgres://me:secret@db/x".parse::<StoreUrl>().unwrap_err().to_string();
-        assert_eq!(message, "`postgres:` is not in this build, which has memory: and sqlite:PATH");
+        assert_eq!(
+            message,
+            "`postgres:` is not in this build, which has memory:, sqlite:PATH, redis://HOST:PORT, redis+sentinel:// and redis+cluster://"
+        );
     }
 
     #[test]
     fn an_unknown_scheme_is_answered_with_the_nearest_and_the_list() {
         let message = "sqllite:x".parse::<StoreUrl>().unwrap_err().to_string();
-        assert_eq!(message, "`sqllite:` is not known, did you mean `sqlite:`, this build has memory: and sqlite:PATH");
+        assert!(
+            message.starts_with("`sqllite:` is not known, did you mean `sqlite:`, this build has memory:"),
+            "{message}"
+        );
         let message = "mysql://me:secret@db/x".parse::<StoreUrl>().unwrap_err().to_string();
         assert!(!message.contains("secret"), "{message}");
     }

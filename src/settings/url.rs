@@ -3,7 +3,7 @@
 use super::nearest::nearest;
 
 /// Schemes that are planned for a store or a bus and not in this build.
-const KNOWN_ELSEWHERE: [&str; 4] = ["redis", "rediss", "postgres", "postgresql"];
+const KNOWN_ELSEWHERE: [&str; 2] = ["postgres", "postgresql"];
 
 /// A URL that opens nothing here. Messages name schemes only, never what follows: that may hold a password.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -2,7 +2,7 @@
 //!
 //! Pure: a store gives what it found, and carries out the verdict in the same atomic step.
 
-use super::{Millis, Rejection, Terms};
+use super::{Millis, Operation, Owner, Rejection, Terms};
 use backsync_protocol::{ConflictPolicy, Record, RecordInput, Revision, Side, conflict};
 use std::borrow::Cow;
 
@@ -19,8 +19,8 @@ pub(super) struct Damaged(#[from] serde_json::Error);
 pub(super) struct Found<'a> {
     /// The record.
     pub(super) record: Option<&'a Record>,
-    /// The session that it belongs to.
-    pub(super) owner: Option<&'a str>,
+    /// Who it belongs to.
+    pub(super) owner: Option<&'a Owner>,
     /// Where there is no record any more: when it was deleted, by the clock of who did, where that was said.
     pub(super) buried: Option<Millis>,
 }
@@ -28,20 +28,37 @@ pub(super) struct Found<'a> {
 /// What to do.
 #[derive(Debug)]
 pub(super) enum Verdict<'a> {
-    /// Store this, with this time.
+    /// Store this, with this time. The operation's owner, if it has one, is the record's from now on.
     Set(Cow<'a, RecordInput>, Option<Millis>),
     /// Remove the record, and remember this time.
     Remove(Option<Millis>),
     /// Leave everything as it is.
     Keep,
-    /// The record is as it is wanted, and belongs to nobody: the writer's session gets it.
+    /// The record is as it is wanted, and the operation's owner is its owner from now on.
     Claim,
     /// Refuse the whole commit.
     Reject(Rejection),
 }
 
-/// Decide about an upsert. `base` looks up the record as it was at a revision, where that is still known.
-pub(super) fn upsert<'a, E: From<Damaged>>(
+/// Decide about an operation. `base` looks up the record as it was at a revision, where that is still known.
+pub(super) fn operation<'a, E: From<Damaged>>(
+    operation: &'a Operation,
+    found: Found<'_>,
+    now: Millis,
+    base: impl FnOnce(Revision) -> Result<Option<Record>, E>,
+) -> Result<Verdict<'a>, E> {
+    Ok(match operation {
+        Operation::Upsert { record, replace, terms } => upsert(record, *replace, terms, found, now, base)?,
+        Operation::Delete { terms, .. } => delete(terms, found, now),
+        Operation::Adopt { owner, .. } => adopt(owner, found),
+        Operation::Restore { record, .. } if found.record.is_none() => Verdict::Set(Cow::Borrowed(record), None),
+        Operation::Restore { owner, .. } => adopt(owner, found),
+        Operation::Release { owner, .. } if found.owner == Some(owner) => delete(&Terms::default(), found, now),
+        Operation::Release { .. } => Verdict::Keep,
+    })
+}
+
+fn upsert<'a, E: From<Damaged>>(
     record: &'a RecordInput,
     replace: bool,
     terms: &Terms,
@@ -65,7 +82,8 @@ pub(super) fn upsert<'a, E: From<Damaged>>(
     let edited_elsewhere = terms.base.is_some_and(|base| base != stored.revision());
     let written = stored.last_change();
     let last_change = (latest || written.is_some()).then_some(at);
-    let unchanged = if terms.owner.is_some() && found.owner.is_none() { Verdict::Claim } else { Verdict::Keep };
+    let is_claimed = terms.owner.is_some() && terms.owner.as_ref() != found.owner;
+    let unchanged = if is_claimed { Verdict::Claim } else { Verdict::Keep };
     match terms.policy {
         ConflictPolicy::ServerWins if edited_elsewhere => return Ok(conflict(Some(stored))),
         ConflictPolicy::LatestWins if written.is_some_and(|written| at <= written) => return Ok(Verdict::Keep),
@@ -91,8 +109,7 @@ pub(super) fn upsert<'a, E: From<Damaged>>(
     })
 }
 
-/// Decide about a deletion.
-pub(super) fn delete(terms: &Terms, found: Found<'_>, now: Millis) -> Verdict<'static> {
+fn delete(terms: &Terms, found: Found<'_>, now: Millis) -> Verdict<'static> {
     let Some(stored) = found.record else { return Verdict::Keep };
     if is_foreign(terms, found) {
         return Verdict::Reject(Rejection::NotOwner);
@@ -108,8 +125,16 @@ pub(super) fn delete(terms: &Terms, found: Found<'_>, now: Millis) -> Verdict<'s
     }
 }
 
+fn adopt(owner: &Owner, found: Found<'_>) -> Verdict<'static> {
+    match found.owner {
+        Some(known) if known.session == owner.session && known.node != owner.node => Verdict::Claim,
+        _ => Verdict::Keep,
+    }
+}
+
 fn is_foreign(terms: &Terms, found: Found<'_>) -> bool {
-    terms.owner.as_deref().is_some_and(|me| found.owner.is_some_and(|owner| owner != me))
+    let (me, owner) = (terms.owner.as_ref(), found.owner);
+    me.zip(owner).is_some_and(|(me, owner)| me.session != owner.session)
 }
 
 fn conflict(record: Option<&Record>) -> Verdict<'static> {

@@ -7,12 +7,19 @@
 mod conformance;
 mod decide;
 mod epoch;
+mod lease;
 mod memory;
 #[cfg(feature = "server")]
 pub mod open;
+mod owner;
+mod redis;
 mod sqlite;
 
+pub use lease::{Lease, Nodes};
 pub use memory::Memory;
+pub use owner::Owner;
+pub(crate) use redis::Process;
+pub use redis::{Groups, Redis, RedisOptions};
 pub use sqlite::{Sqlite, SqliteOptions};
 
 use backsync_protocol::{
@@ -133,6 +140,10 @@ pub trait Store: Send + Sync + 'static {
     /// All records that belong to a session.
     fn owned(&self) -> Answer<Vec<Owned>>;
 
+    /// Begin a node's lease or renew it, and tell which nodes are alive. A store that others share goes by a clock of its own,
+    /// which is the same for all nodes; one of this process goes by `now`. Which leases there are ends with such a store.
+    fn renew(&self, lease: Lease, now: Millis) -> Answer<Nodes>;
+
     /// Finish what was asked, and let go of files and connections. Later calls answer [`StoreError::Closed`].
     fn close(&self) -> Answer<()>;
 }
@@ -189,6 +200,46 @@ pub enum Operation {
         /// What else was said about it.
         terms: Terms,
     },
+    /// Have this node hold a record of this session from now on. It is not numbered, and nothing happens where there is no
+    /// such record, or it is not the session's.
+    Adopt {
+        /// The record.
+        id: RecordId,
+        /// The session that it belongs to, and the node.
+        owner: Owner,
+    },
+    /// The same, where there is no such record: insert it.
+    Restore {
+        /// As it was.
+        record: RecordInput,
+        /// The session that it belongs to, and the node.
+        owner: Owner,
+    },
+    /// Remove a record of this session, if this node holds it; else nothing happens.
+    Release {
+        /// The record.
+        id: RecordId,
+        /// Exactly who it has to belong to.
+        owner: Owner,
+    },
+}
+
+impl Operation {
+    /// The record that it is about.
+    pub fn id(&self) -> &str {
+        match self {
+            Self::Upsert { record, .. } | Self::Restore { record, .. } => record.id(),
+            Self::Delete { id, .. } | Self::Adopt { id, .. } | Self::Release { id, .. } => id.as_str(),
+        }
+    }
+
+    /// In whose name it is done.
+    pub fn owner(&self) -> Option<&Owner> {
+        match self {
+            Self::Upsert { terms, .. } | Self::Delete { terms, .. } => terms.owner.as_ref(),
+            Self::Adopt { owner, .. } | Self::Restore { owner, .. } | Self::Release { owner, .. } => Some(owner),
+        }
+    }
 }
 
 /// On which terms a record is written.
@@ -202,8 +253,9 @@ pub struct Terms {
     pub base: Option<Revision>,
     /// When it was edited, by the writer's clock.
     pub last_change: Option<Millis>,
-    /// The session that the record is to belong to; who writes without one makes no claim, and asks for no leave.
-    pub owner: Option<Arc<str>>,
+    /// Who the record is to belong to: it moves to the writer's node with each write of its session. Who writes without an
+    /// owner makes no claim, and asks for no leave.
+    pub owner: Option<Owner>,
 }
 
 /// What a model may grow to.
@@ -345,8 +397,8 @@ pub struct Owned {
     pub model: ModelName,
     /// The record.
     pub id: RecordId,
-    /// The session.
-    pub owner: Arc<str>,
+    /// Whose it is.
+    pub owner: Owner,
 }
 
 /// Why a store did not do what it was asked.
@@ -398,6 +450,9 @@ pub enum OpenError {
         /// Why not.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// Redis cannot be reached, or is not fit.
+    #[error(transparent)]
+    Link(#[from] crate::link::LinkError),
 }
 
 fn owner(pid: Option<u32>) -> String {

@@ -7,27 +7,43 @@ use std::{
 };
 
 /// Each module of the package, and the modules of this project that it may name beside itself and the protocol.
-const TABLE: [(&str, &[&str]); 13] = [
+const TABLE: [(&str, &[&str]); 15] = [
     // For tests.
     ("random", &[]),
     ("auth", &[]),
     ("sockjs", &[]),
     ("websocket", &[]),
     ("settings", &[]),
-    ("store", &[]),
+    // The way to Redis, which whatever is there needs.
+    ("link", &[]),
+    ("store", &["link"]),
     // What it carries are the store's changes.
-    ("bus", &["store"]),
+    ("bus", &["store", "link"]),
+    ("directory", &["link"]),
     ("telemetry", &["settings"]),
     ("broker", &["store", "bus", "auth", "sockjs", "websocket"]),
-    ("server", &["broker", "sockjs", "websocket", "auth", "settings"]),
+    ("server", &["broker", "directory", "sockjs", "websocket", "auth", "settings"]),
     ("app", EVERYTHING),
     ("cli", EVERYTHING),
     // One call.
     ("main", EVERYTHING),
 ];
 
-const EVERYTHING: &[&str] =
-    &["auth", "sockjs", "websocket", "settings", "store", "bus", "telemetry", "broker", "server", "app", "cli"];
+const EVERYTHING: &[&str] = &[
+    "auth",
+    "sockjs",
+    "websocket",
+    "settings",
+    "link",
+    "store",
+    "bus",
+    "directory",
+    "telemetry",
+    "broker",
+    "server",
+    "app",
+    "cli",
+];
 
 /// An `open.rs` knows its siblings, and the settings that choose one of them.
 const OPEN: &str = "settings";

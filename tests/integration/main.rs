@@ -57,6 +57,11 @@ mod bad_peers;
 /// What a stranger may make grow, and what happens when the store is full.
 mod limits;
 
+// ---- several nodes ----
+
+/// SockJS over HTTP where each request may come to another node.
+mod nodes;
+
 // ---- within somebody's own program ----
 
 /// The examples: doors mounted into an actix-web application, behaviour of models, a program's log as records.

@@ -43,6 +43,8 @@ impl StoreKind {
 #[derive(Debug, Clone)]
 pub(crate) struct Setup {
     store: StoreKind,
+    /// In the place of the store that the kind would have.
+    url: Option<String>,
     settings: Vec<String>,
     folder: Arc<TempDir>,
     listen: SocketAddr,
@@ -51,7 +53,7 @@ pub(crate) struct Setup {
 impl Setup {
     pub(crate) fn new(store: StoreKind) -> Self {
         let folder = Arc::new(tempfile::tempdir().unwrap());
-        Self { store, settings: Vec::new(), folder, listen: (Ipv4Addr::LOCALHOST, 0).into() }
+        Self { store, url: None, settings: Vec::new(), folder, listen: (Ipv4Addr::LOCALHOST, 0).into() }
             .set("log.format", "json")
             .set("server.workers", 2)
     }
@@ -62,6 +64,12 @@ impl Setup {
 
     pub(crate) fn sqlite() -> Self {
         Self::new(StoreKind::Sqlite)
+    }
+
+    /// Over a store that is somewhere.
+    #[allow(dead_code, reason = "some tests have a Redis")]
+    pub(crate) fn over(url: &str) -> Self {
+        Self { url: Some(url.to_owned()), ..Self::memory() }
     }
 
     pub(crate) fn set(mut self, key: &str, value: impl Display) -> Self {
@@ -95,9 +103,10 @@ impl Setup {
 
     pub(crate) fn command(&self) -> Command {
         let mut command = program();
-        let store = match self.store {
-            StoreKind::Memory => "memory:".to_owned(),
-            StoreKind::Sqlite => format!("sqlite:{}", self.data().display()),
+        let store = match (&self.url, self.store) {
+            (Some(url), _) => url.clone(),
+            (None, StoreKind::Memory) => "memory:".to_owned(),
+            (None, StoreKind::Sqlite) => format!("sqlite:{}", self.data().display()),
         };
         command.current_dir(self.folder()).arg("serve").args(["--listen", &self.listen.to_string(), "--store", &store]);
         command.args(self.settings.iter().flat_map(|setting| ["--set", setting]));

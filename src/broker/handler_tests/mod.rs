@@ -8,7 +8,9 @@ use super::{
     Broker, Caller, ConnectionKey, Framing, Handler, Hub, ModelRules, Parts, Progress, Step,
     test_support::{Wire, parts},
 };
-use crate::store::{Answer, Change, Commit, Few, Memory, Outcome, Owned, Page, Read, Snapshot, Store, StoreError};
+use crate::store::{
+    Answer, Change, Commit, Few, Lease, Memory, Millis, Nodes, Outcome, Owned, Page, Read, Snapshot, Store, StoreError,
+};
 use backsync_protocol::{ConflictPolicy, ErrorCode, Filter, ModelName, Position, Query, Record, RecordId, RecordInput};
 use serde_json::{Value, json};
 use std::{
@@ -53,6 +55,9 @@ impl Store for Unhurried {
     }
     fn owned(&self) -> Answer<Vec<Owned>> {
         later(self.0.owned())
+    }
+    fn renew(&self, lease: Lease, now: Millis) -> Answer<Nodes> {
+        later(self.0.renew(lease, now))
     }
     fn close(&self) -> Answer<()> {
         Answer::Ready(Some(Err(StoreError::Closed)))

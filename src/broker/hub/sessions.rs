@@ -1,7 +1,7 @@
 //! Who a connection is: its client, its session, and who it may act for.
 
 use super::{ConnectionKey, Hub};
-use crate::auth::Denied;
+use crate::{auth::Denied, store::Owner};
 use backsync_protocol::{ErrorCode, ErrorObject};
 use std::sync::Arc;
 
@@ -28,12 +28,13 @@ impl Hub {
         connection.session.clone()
     }
 
-    /// The same, for a record that is written now.
-    pub(crate) fn owner(&mut self, key: ConnectionKey) -> Option<Arc<str>> {
+    /// The same, for a record that is written now: this node is to hold it.
+    pub(crate) fn owner(&mut self, key: ConnectionKey) -> Option<Owner> {
         if let Some(connection) = self.connections.find(key) {
             connection.owns = true;
         }
-        self.session(key)
+        let session = self.session(key)?;
+        Some(Owner { session, node: self.broker.presence().node().clone() })
     }
 
     /// Somebody shows a token.
@@ -73,7 +74,7 @@ impl Hub {
         };
         connection.client = Some(client.into());
         connection.session = Some(session.clone());
-        self.broker.presence().attach(&session);
+        self.broker.arrive(&session);
         Ok(())
     }
 }

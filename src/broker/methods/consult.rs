@@ -127,5 +127,7 @@ async fn element(
             Decision::Continue(id) => Decision::Continue(Operation::Delete { id, terms }),
             Decision::Answer(()) => Decision::Answer(None),
         },
+        // No client asks for the others.
+        others => Decision::Continue(others),
     })
 }

@@ -74,7 +74,7 @@ fn hello(hub: &mut Hub, key: ConnectionKey) -> String {
     let session = hub.session(key).unwrap_or_default();
     let (node, heartbeat) = hub.broker.about();
     let hello = serde_json::json!({
-        "session": &*session, "node": node, "protocol": PROTOCOL_VERSION, "heartbeat": heartbeat,
+        "session": &*session, "node": &*node, "protocol": PROTOCOL_VERSION, "heartbeat": heartbeat,
     });
     hello.to_string()
 }

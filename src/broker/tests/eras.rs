@@ -7,7 +7,8 @@ use crate::{
     },
     bus::{Publication, Receiver, faulty::Faulty},
     store::{
-        Answer, Bounds, Commit, Done, Few, Memory, Operation, Outcome, Owned, Page, Part, Read, Snapshot, Store, Terms,
+        Answer, Bounds, Commit, Done, Few, Lease, Memory, Millis, Nodes, Operation, Outcome, Owned, Page, Part, Read,
+        Snapshot, Store, Terms,
     },
 };
 use backsync_protocol::{ModelName, Position};
@@ -78,6 +79,9 @@ impl Store for Watched {
     }
     fn owned(&self) -> Answer<Vec<Owned>> {
         self.0.lock().unwrap().memory.owned()
+    }
+    fn renew(&self, lease: Lease, now: Millis) -> Answer<Nodes> {
+        self.0.lock().unwrap().memory.renew(lease, now)
     }
     fn close(&self) -> Answer<()> {
         self.0.lock().unwrap().memory.close()

@@ -3,7 +3,7 @@
 use super::truth::Truth;
 use crate::{
     random::Random,
-    store::{Answer, Commit, Few, Outcome, Owned, Page, Read, Snapshot, Store, StoreError},
+    store::{Answer, Commit, Few, Lease, Millis, Nodes, Outcome, Owned, Page, Read, Snapshot, Store, StoreError},
 };
 use backsync_protocol::{ModelName, Position};
 use std::{
@@ -136,6 +136,10 @@ impl Store for Lagging {
 
     fn owned(&self) -> Answer<Vec<Owned>> {
         self.later(|truth| truth.store().owned())
+    }
+
+    fn renew(&self, lease: Lease, now: Millis) -> Answer<Nodes> {
+        self.later(move |truth| truth.store().renew(lease, now))
     }
 
     fn close(&self) -> Answer<()> {

@@ -4,6 +4,7 @@ mod client;
 mod eras;
 mod lagging;
 mod placing;
+mod presence;
 mod simulation;
 mod slow_reader;
 mod truth;

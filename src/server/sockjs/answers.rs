@@ -4,7 +4,7 @@ use super::Endpoint;
 use actix_web::{
     HttpRequest, HttpResponse,
     http::{
-        StatusCode,
+        ConnectionType, StatusCode, Version,
         header::{self, HeaderValue},
     },
 };
@@ -31,6 +31,14 @@ pub(super) fn not_found() -> HttpResponse {
 /// No content type, as SockJS wants it.
 pub(super) fn not_allowed(allowed: &str) -> HttpResponse {
     HttpResponse::MethodNotAllowed().insert_header((header::ALLOW, allowed)).finish()
+}
+
+/// A body whose length is not known, for who asks: those before HTTP/1.1 know no chunks, and read to the end of the connection.
+pub(super) fn suit_version(request: &HttpRequest, response: &mut HttpResponse) {
+    if request.version() < Version::HTTP_11 {
+        response.head_mut().set_connection_type(ConnectionType::Close);
+        response.head_mut().no_chunking(true);
+    }
 }
 
 /// The answer to a browser that asks whether it may, for a target that has `method`.

@@ -1,12 +1,15 @@
 //! SockJS over HTTP: everything below a prefix, for the broker or for a message service of somebody's own.
 //!
 //! A session lives on the thread that its first receiver came to, as an actor; receivers and senders may come to any thread, and
-//! meet it in [`session::Session`]. Sessions of other nodes are not known here: a sender gets 404, a receiver opens a session
-//! anew, and what is above resumes by position.
+//! meet it in [`session::Session`]. Where nodes share a directory, what comes for a session of another node is asked again there
+//! ([`neighbours`]); a session that nobody has is opened anew by its receiver, a sender gets 404, and what is above resumes by
+//! position.
 
 mod actor;
 mod answers;
 mod body;
+mod forward;
+mod neighbours;
 mod pages;
 mod receive;
 mod send;
@@ -14,6 +17,7 @@ mod service;
 mod session;
 mod visitor;
 
+pub(crate) use neighbours::{Neighbours, keep};
 pub use service::{Message, Peer, Service, ServiceOptions, SockJs, Talk};
 
 use super::{
@@ -23,14 +27,23 @@ use super::{
     transports::Door,
     upgrade::{self, Refusal},
 };
-use crate::sockjs::{Direction, Prefix, Target, Transport, parse_below};
+use crate::{
+    directory::SessionKey,
+    sockjs::{Direction, Prefix, Target, Transport, parse_below},
+};
 use actix_web::{
     HttpRequest, HttpResponse,
     http::{Method, StatusCode},
     web::{self, ServiceConfig},
 };
+use forward::Forwarder;
 use session::Sessions;
-use std::{path::PathBuf, rc::Rc, sync::Arc, time::Duration};
+use std::{
+    path::PathBuf,
+    rc::Rc,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 use visitor::Visitor;
 
 /// What may be chosen about SockJS.
@@ -75,9 +88,36 @@ pub(super) struct Endpoint {
     /// The largest message, in bytes.
     pub(super) message_bytes: usize,
     pub(super) sessions: Sessions,
+    /// Other nodes that may have more of them, once they know of this one.
+    neighbours: OnceLock<Arc<Neighbours>>,
 }
 
 impl Endpoint {
+    pub(super) fn new(
+        messages: Prefix,
+        raw: Door,
+        options: SockJsOptions,
+        origins: Origins,
+        message_bytes: usize,
+    ) -> Self {
+        let (sessions, neighbours) = (Sessions::default(), OnceLock::new());
+        Self { messages, raw, options, origins, message_bytes, sessions, neighbours }
+    }
+
+    /// Find sessions that are not here at these; the first ones hold.
+    pub(super) fn share(&self, neighbours: Arc<Neighbours>) {
+        self.neighbours.get_or_init(|| neighbours);
+    }
+
+    fn neighbours(&self) -> Option<&Neighbours> {
+        self.neighbours.get().map(|neighbours| &**neighbours)
+    }
+
+    /// A session's name for all nodes.
+    fn key(&self, session: &str) -> SessionKey {
+        SessionKey::new(self.messages.path(), session)
+    }
+
     /// The WebSocket door of this target, if it is one and is open.
     pub(super) fn door(&self, target: Target<'_>) -> Option<Door> {
         let door = match target {
@@ -96,6 +136,7 @@ pub(super) struct Entrance {
     host: Box<dyn Fn() -> Result<Rc<dyn Host>, Refusal>>,
     /// Whether the application's own address tells how it was reached.
     is_mounted: bool,
+    forwarder: Forwarder,
 }
 
 impl Entrance {
@@ -104,7 +145,7 @@ impl Entrance {
         is_mounted: bool,
         host: impl Fn() -> Result<Rc<dyn Host>, Refusal> + 'static,
     ) -> Rc<Self> {
-        Rc::new(Self { endpoint, host: Box::new(host), is_mounted })
+        Rc::new(Self { endpoint, host: Box::new(host), is_mounted, forwarder: Forwarder::new() })
     }
 
     /// Serve it below `prefix`, which begins with a slash.
@@ -175,9 +216,15 @@ async fn answer(
             "pages of this origin may not connect; list it in server.allowed_origins\n",
         );
     }
+    // Where the session may be, beside here: nowhere for what another node has sent here.
+    let neighbours = match forward::token(request) {
+        None => endpoint.neighbours(),
+        Some(token) if endpoint.neighbours().is_some_and(|here| here.are_meant_by(token)) => None,
+        Some(_) => return forward::misdirected(),
+    };
     let mut response = match direction {
-        Direction::Receive(receiving) => receive::receive(entrance, session, receiving, request),
-        Direction::Send(sending) => send::send(endpoint, session, sending, request, payload).await,
+        Direction::Receive(receiving) => receive::receive(entrance, session, receiving, request, neighbours).await,
+        Direction::Send(sending) => send::send(entrance, session, sending, request, payload, neighbours).await,
         Direction::Both => unreachable!("answered before"),
     };
     answers::keep_cookie(endpoint, request, &mut response);

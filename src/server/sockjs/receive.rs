@@ -3,13 +3,15 @@
 use super::{
     Entrance,
     actor::Fallback,
-    answers::{NEVER, plain},
+    answers::{NEVER, plain, suit_version},
     body::Body,
+    neighbours::Neighbours,
     session::{Session, Way},
 };
 use crate::{
     server::{
         conversation::Conversation,
+        party::Place,
         transports::Door,
         upgrade::{self, Refusal},
     },
@@ -18,23 +20,36 @@ use crate::{
 use actix::{Actor, AsyncContext};
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::{StatusCode, Version, header},
+    http::{StatusCode, header},
     web::Query,
 };
 use std::{cell::Cell, collections::BTreeMap, rc::Rc, sync::Arc};
 
-pub(super) fn receive(
+/// `neighbours` may have the session, if it is not here.
+pub(super) async fn receive(
     entrance: &Entrance,
     name: &str,
     receiving: &'static Receiving,
     request: &HttpRequest,
+    neighbours: Option<&Neighbours>,
 ) -> HttpResponse {
     let callback = match callback(receiving, request) {
         Ok(callback) => callback,
         Err(message) => return plain(StatusCode::INTERNAL_SERVER_ERROR, message),
     };
+    let mut place = None;
+    if let Some(neighbours) = neighbours
+        && entrance.endpoint.sessions.find(name).is_none()
+    {
+        // Only who has a place here leaves an entry in the directory.
+        place = (entrance.host)().and_then(|host| host.place()).ok();
+        let key = entrance.endpoint.key(name);
+        if let Some(answer) = neighbours.receive(key, place.is_some(), &entrance.forwarder, request).await {
+            return answer;
+        }
+    }
     let client = upgrade::client(request.query_string());
-    let opened = entrance.endpoint.sessions.find_or(name, || open(entrance, name, client.as_deref()));
+    let opened = entrance.endpoint.sessions.find_or(name, || open(entrance, name, client.as_deref(), place));
     let session = match opened {
         Ok(session) => session,
         Err(refusal) => return refusal.response(),
@@ -50,13 +65,8 @@ pub(super) fn receive(
     if receiving.has_callback {
         answer.insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"));
     }
-    let is_old = request.version() < Version::HTTP_11;
-    if is_old {
-        answer.force_close();
-    }
     let mut response = answer.body(body);
-    // Those before 1.1 know no chunks, and read to the end of the connection.
-    response.head_mut().no_chunking(is_old);
+    suit_version(request, &mut response);
     response
 }
 
@@ -73,9 +83,9 @@ fn callback(receiving: &Receiving, request: &HttpRequest) -> Result<String, &'st
 }
 
 /// Open a session, which lives on this thread.
-fn open(entrance: &Entrance, name: &str, client: Option<&str>) -> Result<Arc<Session>, Refusal> {
+fn open(entrance: &Entrance, name: &str, client: Option<&str>, place: Option<Place>) -> Result<Arc<Session>, Refusal> {
     let host = (entrance.host)()?;
-    let place = host.place()?;
+    let place = place.map_or_else(|| host.place(), Ok)?;
     let mut opened = None;
     Fallback::create(|context| {
         let session = Session::new(context.address());

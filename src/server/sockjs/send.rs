@@ -1,6 +1,6 @@
 //! Messages come in the body of a request.
 
-use super::{Endpoint, answers};
+use super::{Entrance, answers, neighbours::Neighbours};
 use crate::sockjs::{BrokenMessages, Sending, messages};
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -20,13 +20,16 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// KiB of bodies that may be in memory at once, over all connections.
 static BUDGET: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(256 << 10));
 
+/// `neighbours` may have the session, if it is not here.
 pub(super) async fn send(
-    endpoint: &Endpoint,
+    entrance: &Entrance,
     name: &str,
     sending: &Sending,
     request: &HttpRequest,
     payload: web::Payload,
+    neighbours: Option<&Neighbours>,
 ) -> HttpResponse {
+    let endpoint = &entrance.endpoint;
     let limit = endpoint.message_bytes.saturating_mul(MESSAGES);
     let (body, _permits) = match tokio::time::timeout(PATIENCE, read(payload, limit)).await {
         Ok(Ok(read)) => read,
@@ -38,7 +41,12 @@ pub(super) async fn send(
         Err(cause) => return answers::plain(StatusCode::INTERNAL_SERVER_ERROR, cause.to_string()),
     };
     // What is wrong with the body is said before that there is no such session.
-    let Some(session) = endpoint.sessions.find(name) else { return answers::not_found() };
+    let Some(session) = endpoint.sessions.find(name) else {
+        return match neighbours {
+            Some(neighbours) => neighbours.send(endpoint.key(name), &entrance.forwarder, request, body.freeze()).await,
+            None => answers::not_found(),
+        };
+    };
     match session.hear(messages).await {
         Some(true) => HttpResponse::build(StatusCode::from_u16(sending.status).expect("a status of the table"))
             .insert_header((header::CACHE_CONTROL, answers::NEVER))

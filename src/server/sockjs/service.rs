@@ -1,6 +1,6 @@
 //! SockJS for message services of somebody's own, within an actix-web application.
 
-use super::{Endpoint, Entrance, SockJsOptions, session::Sessions};
+use super::{Endpoint, Entrance, SockJsOptions};
 use crate::{
     broker::{Framing, Outbox, Progress, Sink, Written},
     server::{
@@ -104,9 +104,7 @@ impl SockJs {
     /// A service that nobody can reach yet.
     pub fn new(service: impl Service, options: ServiceOptions) -> Self {
         let ServiceOptions { sockjs, origins, message_bytes, connections, heartbeat } = options;
-        let (messages, sessions) = (Prefix::Strings, Sessions::default());
-        let endpoint =
-            Arc::new(Endpoint { messages, raw: Door::RAW, options: sockjs, origins, message_bytes, sessions });
+        let endpoint = Arc::new(Endpoint::new(Prefix::Strings, Door::RAW, sockjs, origins, message_bytes));
         Self(Arc::new(Inner { service: Box::new(service), endpoint, connections, heartbeat, open: Arc::default() }))
     }
 

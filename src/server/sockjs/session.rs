@@ -3,6 +3,7 @@
 use super::actor::{Event, Fallback};
 use crate::{
     broker::Sink,
+    directory::SessionKey,
     server::conversation::Notice,
     sockjs::{self, Attached},
 };
@@ -44,6 +45,11 @@ impl Sessions {
         let session = make()?;
         sessions.insert(name.into(), session.clone());
         Ok(session)
+    }
+
+    /// Their names for all nodes; `prefix` is where they are served.
+    pub(super) fn keys(&self, prefix: &str) -> Vec<SessionKey> {
+        self.lock().keys().map(|name| SessionKey::new(prefix, name)).collect()
     }
 
     pub(super) fn remove(&self, name: &str) {

@@ -3,6 +3,7 @@
 pub(crate) mod batches;
 pub(crate) mod bounds;
 pub(crate) mod conflicts;
+pub(crate) mod leases;
 pub(crate) mod merging;
 pub(crate) mod owners;
 pub(crate) mod random;
@@ -12,8 +13,8 @@ pub(crate) mod since;
 pub(crate) mod transactions;
 
 use super::{
-    Bounds, Change, Commit, Done, Few, Millis, Operation, Outcome, Page, Part, Read, Rejected, Rejection, Retention,
-    Snapshot, Store, StoreError, Terms, Transaction,
+    Bounds, Change, Commit, Done, Few, Lease, Millis, Nodes, Operation, Outcome, Owner, Page, Part, Read, Rejected,
+    Rejection, Retention, Snapshot, Store, StoreError, Terms, Transaction,
 };
 use backsync_protocol::{ConflictPolicy, ModelName, Position, Record, RecordId, RecordInput, Revision};
 use smallvec::smallvec;
@@ -111,6 +112,17 @@ macro_rules! conformance {
                 what_is_owned_is_listed_until_it_is_gone,
                 a_refused_batch_leaves_everything_its_owner,
                 an_owner_is_asked_before_anything_else,
+                what_its_session_writes_moves_to_the_writers_node,
+                a_node_adopts_what_is_its_sessions,
+                what_is_gone_is_restored_and_what_is_there_is_adopted,
+                only_what_this_node_holds_is_released,
+                a_refused_batch_leaves_everything_where_it_was_held,
+            }
+            leases {
+                whose_lease_holds_is_alive,
+                a_lease_that_ran_out_never_revives,
+                what_was_never_begun_has_run_out,
+                a_renewed_lease_holds_from_then_on,
             }
             batches {
                 a_batch_refused_in_the_middle_leaves_nothing,
@@ -198,7 +210,7 @@ pub(crate) fn upsert(json: &str) -> Operation {
 pub(crate) fn replace(json: &str) -> Operation {
     match upsert(json) {
         Operation::Upsert { record, terms, .. } => Operation::Upsert { record, replace: true, terms },
-        Operation::Delete { .. } => unreachable!("an upsert"),
+        _ => unreachable!("an upsert"),
     }
 }
 
@@ -212,6 +224,26 @@ pub(crate) fn on(terms: &Terms, operation: Operation) -> Operation {
     match operation {
         Operation::Upsert { record, replace, .. } => Operation::Upsert { record, replace, terms },
         Operation::Delete { id, .. } => Operation::Delete { id, terms },
+        without_terms => without_terms,
+    }
+}
+
+pub(crate) fn owner(session: &str, node: &str) -> Owner {
+    Owner { session: session.into(), node: node.into() }
+}
+
+pub(crate) fn adopt(record: &str, owner: Owner) -> Operation {
+    Operation::Adopt { id: id(record), owner }
+}
+
+pub(crate) fn release(record: &str, owner: Owner) -> Operation {
+    Operation::Release { id: id(record), owner }
+}
+
+pub(crate) fn restore(json: &str, owner: Owner) -> Operation {
+    match upsert(json) {
+        Operation::Upsert { record, .. } => Operation::Restore { record, owner },
+        _ => unreachable!("an upsert"),
     }
 }
 

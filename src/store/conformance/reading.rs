@@ -95,4 +95,5 @@ pub(crate) async fn a_closed_store_says_so(store: Arc<dyn Store>) {
     assert!(is_closed(store.changes(&name, position, 1).await.err()));
     assert!(is_closed(store.positions(&[name]).await.err()));
     assert!(is_closed(store.owned().await.err()));
+    assert!(is_closed(store.renew(Lease { node: "n1".into(), is_new: true, duration: 1 }, NOW).await.err()));
 }

@@ -8,8 +8,8 @@ mod records;
 mod transactions;
 
 use super::{
-    Answer, Commit, Committed, Done, Few, Millis, Outcome, Owned, Page, Part, Read, Rejected, Rejection, Retention,
-    Snapshot, Store, StoreError, epoch,
+    Answer, Commit, Committed, Done, Few, Lease, Millis, Nodes, Outcome, Owned, Page, Part, Read, Rejected, Rejection,
+    Retention, Snapshot, Store, StoreError, epoch, lease::Leases,
 };
 use backsync_protocol::{Epoch, ModelName, Position, RecordId};
 use foldhash::HashMap;
@@ -28,6 +28,7 @@ pub struct Memory {
     models: RwLock<HashMap<ModelName, Arc<Mutex<Model>>>>,
     /// Locked before any model is.
     transactions: Mutex<Transactions>,
+    leases: Mutex<Leases>,
     is_closed: AtomicBool,
 }
 
@@ -40,8 +41,8 @@ impl Default for Memory {
 impl Memory {
     /// An empty store.
     pub fn new(retention: Retention) -> Self {
-        let (models, transactions, is_closed) = Default::default();
-        Self { retention, epoch: epoch::new(), models, transactions, is_closed }
+        let (models, transactions, leases, is_closed) = Default::default();
+        Self { retention, epoch: epoch::new(), models, transactions, leases, is_closed }
     }
 
     /// A model to be written.
@@ -175,6 +176,10 @@ impl Store for Memory {
         })
     }
 
+    fn renew(&self, lease: Lease, now: Millis) -> Answer<Nodes> {
+        self.unless_closed(|| self.leases.lock().unwrap_or_else(PoisonError::into_inner).renew(lease, now))
+    }
+
     fn close(&self) -> Answer<()> {
         self.is_closed.store(true, Ordering::Release);
         Answer::ready(())
@@ -216,6 +221,8 @@ mod tests {
         let Answer::Ready(Some(Ok(position))) = store.position(&model) else { panic!("it answers at once") };
         assert!(matches!(store.changes(&model, position, 1), Answer::Ready(Some(Ok(_)))));
         assert!(matches!(store.owned(), Answer::Ready(Some(Ok(_)))));
+        let lease = Lease { node: "me".into(), is_new: true, duration: 1 };
+        assert!(matches!(store.renew(lease, 0), Answer::Ready(Some(Ok(_)))));
         assert!(matches!(store.close(), Answer::Ready(Some(Ok(())))));
     }
 }

@@ -5,15 +5,12 @@ use super::{
     records::{Place, Records, Slot},
 };
 use crate::store::{
-    Bounds, Change, ChangeKind, Few, Millis, Operation, Page, Part, Read, Rejection, Retention, Selection, Snapshot,
-    Terms,
+    Bounds, Change, ChangeKind, Few, Millis, Operation, Owner, Page, Part, Read, Rejection, Retention, Selection,
+    Snapshot,
     decide::{self, Damaged, Found, Verdict},
 };
 use backsync_protocol::{Epoch, Position, Record, RecordId, Revision};
-use std::{
-    collections::{BTreeMap, HashSet, VecDeque},
-    sync::Arc,
-};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 
 #[derive(Debug)]
 pub(super) struct Model {
@@ -69,8 +66,8 @@ impl Applied {
 #[derive(Debug)]
 enum Undo {
     Insert(Place),
-    Update(Place, Record, Option<Arc<str>>),
-    Remove(Place, Slot, Option<Arc<str>>),
+    Update(Place, Record, Option<Owner>),
+    Remove(Place, Slot, Option<Owner>),
 }
 
 impl Model {
@@ -136,38 +133,30 @@ impl Model {
     }
 
     fn operate(&mut self, operation: &Operation, now: Millis, applied: &mut Applied) -> Result<(), Rejection> {
-        let id = match operation {
-            Operation::Upsert { record, .. } => record.id(),
-            Operation::Delete { id, .. } => id.as_str(),
-        };
+        let (id, owner) = (operation.id(), operation.owner());
         let looked_up = self.records.look_up(id);
         let place = looked_up.ok();
         let stored = place.map(|place| &self.records.at(place).record);
         let found = Found {
             record: stored,
-            owner: place.and_then(|place| self.records.owner(place)).map(AsRef::as_ref),
+            owner: place.and_then(|place| self.records.owner(place)),
             buried: match (place, applied.deleted.get(id)) {
                 (Some(_), _) => None,
                 (None, Some(buried)) => *buried,
                 (None, None) => self.graves.last_change(id),
             },
         };
-        let (verdict, terms) = match operation {
-            Operation::Upsert { record, replace, terms } => {
-                let base = |revision| Ok::<_, Damaged>(self.written(revision, id, &applied.changes));
-                let verdict = decide::upsert(record, *replace, terms, found, now, base);
-                (verdict.expect("a record in memory is a JSON object"), terms)
-            }
-            Operation::Delete { terms, .. } => (decide::delete(terms, found, now), terms),
-        };
+        let base = |revision| Ok::<_, Damaged>(self.written(revision, id, &applied.changes));
+        let verdict = decide::operation(operation, found, now, base);
+        let verdict = verdict.expect("a record in memory is a JSON object");
         match (verdict, looked_up) {
             (Verdict::Reject(rejection), _) => return Err(rejection),
             (Verdict::Keep, _) => applied.records.push(stored.cloned()),
             (Verdict::Claim, place) => {
                 let place = place.expect("what is claimed is there");
                 let record = self.records.at(place).record.clone();
-                self.claim(place, terms);
-                applied.note(|| Undo::Update(place, record.clone(), None));
+                let before = self.claim(place, owner);
+                applied.note(|| Undo::Update(place, record.clone(), before));
                 applied.records.push(Some(record));
             }
             (Verdict::Set(input, last_change), looked_up) => {
@@ -176,15 +165,14 @@ impl Model {
                 let (kind, before) = match looked_up {
                     Err(vacant) => {
                         let place = self.records.insert(vacant, Slot { record: record.clone(), inserted: now });
-                        self.claim(place, terms);
+                        self.claim(place, owner);
                         applied.note(|| Undo::Insert(place));
                         (ChangeKind::Insert, None)
                     }
                     Ok(place) => {
                         let before = self.records.replace(place, record.clone());
-                        let owner = self.records.owner(place).cloned();
-                        self.claim(place, terms);
-                        applied.note(|| Undo::Update(place, before.clone(), owner));
+                        let owner_before = self.claim(place, owner);
+                        applied.note(|| Undo::Update(place, before.clone(), owner_before));
                         (ChangeKind::Update, Some(before))
                     }
                 };
@@ -202,11 +190,13 @@ impl Model {
         Ok(())
     }
 
-    /// A record that belongs to nobody belongs to the session that writes it.
-    fn claim(&mut self, place: Place, terms: &Terms) {
-        if terms.owner.is_some() && self.records.owner(place).is_none() {
-            self.records.set_owner(place, terms.owner.clone());
+    /// A record belongs to whom it is written for, if that was said. Answers whose it was.
+    fn claim(&mut self, place: Place, owner: Option<&Owner>) -> Option<Owner> {
+        let before = self.records.owner(place).cloned();
+        if owner.is_some() && owner != before.as_ref() {
+            self.records.set_owner(place, owner.cloned());
         }
+        before
     }
 
     fn remove(&mut self, place: Place, kind: ChangeKind, last_change: Option<Millis>, applied: &mut Applied) {
@@ -262,7 +252,7 @@ impl Model {
         Some(Page { changes: self.log.iter().skip(skip).take(limit).map(Entry::change).collect(), position })
     }
 
-    pub(super) fn owned(&self) -> impl Iterator<Item = (&Slot, &Arc<str>)> {
+    pub(super) fn owned(&self) -> impl Iterator<Item = (&Slot, &Owner)> {
         self.records.owned()
     }
 

@@ -3,14 +3,13 @@
 //! Records stand in a row of slots, in the order of insertion; a table leads from an id to its slot. The table's entries keep their
 //! hashes, so that it grows, and tells ids apart, without looking at the records.
 
-use crate::store::Millis;
+use crate::store::{Millis, Owner};
 use backsync_protocol::Record;
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 use std::{
     collections::{HashMap, VecDeque},
     hash::BuildHasher,
-    sync::Arc,
 };
 
 /// Names a record for as long as it is not removed and [`Records::settle`] is not called.
@@ -26,8 +25,8 @@ pub(super) struct Records {
     slots: VecDeque<Option<Slot>>,
     /// The place of the first slot.
     first: Place,
-    /// Sessions that own records: few models have any.
-    owners: HashMap<Place, Arc<str>>,
+    /// Who owns records: few models have any.
+    owners: HashMap<Place, Owner>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -70,11 +69,11 @@ impl Records {
         self.slots[self.index(place)].as_ref().expect("a place is used while it has a record")
     }
 
-    pub(super) fn owner(&self, place: Place) -> Option<&Arc<str>> {
+    pub(super) fn owner(&self, place: Place) -> Option<&Owner> {
         self.owners.get(&place)
     }
 
-    pub(super) fn set_owner(&mut self, place: Place, owner: Option<Arc<str>>) {
+    pub(super) fn set_owner(&mut self, place: Place, owner: Option<Owner>) {
         match owner {
             Some(owner) => drop(self.owners.insert(place, owner)),
             None => drop(self.owners.remove(&place)),
@@ -82,7 +81,7 @@ impl Records {
     }
 
     /// All places with an owner.
-    pub(super) fn owned(&self) -> impl Iterator<Item = (&Slot, &Arc<str>)> {
+    pub(super) fn owned(&self) -> impl Iterator<Item = (&Slot, &Owner)> {
         self.owners.iter().map(|(place, owner)| (self.at(*place), owner))
     }
 
@@ -182,7 +181,7 @@ mod tests {
         let mut records = Records::default();
         for id in 0..1000 {
             let place = insert(&mut records, id);
-            records.set_owner(place, (id % 100 == 7).then(|| "me".into()));
+            records.set_owner(place, (id % 100 == 7).then(|| Owner::restore("me")));
         }
         for id in (0..1000_u32).filter(|id| id % 10 != 7) {
             let place = records.find(&id.to_string()).unwrap();

@@ -37,7 +37,10 @@ use self::{
     space::Space,
     writer::Writer,
 };
-use super::{Answer, Commit, Few, OpenError, Outcome, Owned, Page, Read, Snapshot, Store};
+use super::{
+    Answer, Commit, Few, Lease, Millis, Nodes, OpenError, Outcome, Owned, Page, Read, Snapshot, Store, StoreError,
+    lease::Leases,
+};
 use backsync_protocol::{Epoch, ModelName, Position, Revision};
 use std::{
     path::Path,
@@ -76,6 +79,8 @@ pub struct Sqlite {
     opening: Opening,
     queue: Queue,
     readers: Readers,
+    /// None once it was closed.
+    leases: Mutex<Option<Leases>>,
     /// Both end with the writer: for those who await, and for those who block.
     ended: watch::Receiver<()>,
     ended_blocking: Mutex<mpsc::Receiver<()>>,
@@ -137,6 +142,7 @@ impl Sqlite {
             opening,
             queue,
             readers,
+            leases: Mutex::new(Some(Leases::default())),
             ended,
             ended_blocking: Mutex::new(ended_blocking),
             #[cfg(test)]
@@ -154,6 +160,7 @@ impl Sqlite {
     fn begin_to_close(&self) {
         self.queue.close();
         self.readers.close();
+        self.leases.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 }
 
@@ -184,6 +191,11 @@ impl Store for Sqlite {
 
     fn owned(&self) -> Answer<Vec<Owned>> {
         self.readers.ask(select::owned)
+    }
+
+    fn renew(&self, lease: Lease, now: Millis) -> Answer<Nodes> {
+        let mut leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
+        Answer::Ready(Some(leases.as_mut().map(|leases| leases.renew(lease, now)).ok_or(StoreError::Closed)))
     }
 
     fn close(&self) -> Answer<()> {

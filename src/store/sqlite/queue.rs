@@ -24,7 +24,9 @@ impl Job {
     /// Whether it needs no room of its own.
     pub(super) fn only_deletes(&self) -> bool {
         let mut operations = self.commits.iter().flat_map(|commit| &commit.parts).flat_map(|part| &part.operations);
-        operations.all(|operation| matches!(operation, Operation::Delete { .. }))
+        operations.all(|operation| {
+            matches!(operation, Operation::Delete { .. } | Operation::Release { .. } | Operation::Adopt { .. })
+        })
     }
 
     /// It is done, wanted or not.

@@ -1,7 +1,7 @@
 //! The records, as rows.
 
 use super::failure::damaged;
-use crate::store::Millis;
+use crate::store::{Millis, Owner};
 use backsync_protocol::{Record, Revision};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 pub(super) struct Stored {
     place: i64,
     pub(super) record: Record,
-    pub(super) owner: Option<Box<str>>,
+    pub(super) owner: Option<Owner>,
     /// The revision of its insertion: what orders the records.
     pub(super) inserted: i64,
 }
@@ -26,7 +26,8 @@ pub(super) fn find(connection: &Connection, model: i64, id: &str) -> rusqlite::R
     connection
         .prepare_cached("SELECT revision, json, id, rowid, owner, inserted FROM records WHERE model = ?1 AND id = ?2")?
         .query_row(params![model, id], |row| {
-            Ok(Stored { place: row.get(3)?, record: record(row)?, owner: row.get(4)?, inserted: row.get(5)? })
+            let owner = row.get_ref(4)?.as_str_or_null()?.map(Owner::restore);
+            Ok(Stored { place: row.get(3)?, record: record(row)?, owner, inserted: row.get(5)? })
         })
         .optional()
 }
@@ -35,7 +36,7 @@ pub(super) fn insert(
     connection: &Connection,
     model: i64,
     record: &Record,
-    owner: Option<&str>,
+    owner: Option<&Owner>,
     now: i64,
 ) -> rusqlite::Result<()> {
     connection
@@ -43,16 +44,23 @@ pub(super) fn insert(
             "INSERT INTO records (model, inserted, inserted_at, revision, id, owner, json) \
              VALUES (?1, ?2, ?3, ?2, ?4, ?5, ?6)",
         )?
-        .execute(params![model, record.revision().0.cast_signed(), now, record.id(), owner, record.json()])?;
+        .execute(params![
+            model,
+            record.revision().0.cast_signed(),
+            now,
+            record.id(),
+            owner.map(Owner::to_string),
+            record.json()
+        ])?;
     Ok(())
 }
 
-/// Put another state in the place of a record's; it gets an owner only where it has none.
+/// Put another state in the place of a record's.
 pub(super) fn update(
     connection: &Connection,
     stored: &Stored,
     record: &Record,
-    owner: Option<&str>,
+    owner: Option<&Owner>,
 ) -> rusqlite::Result<()> {
     connection.prepare_cached("UPDATE records SET revision = ?2, json = ?3 WHERE rowid = ?1")?.execute(params![
         stored.place,
@@ -63,12 +71,12 @@ pub(super) fn update(
     claim(connection, stored, owner)
 }
 
-/// Give a record that belongs to nobody to a session.
-pub(super) fn claim(connection: &Connection, stored: &Stored, owner: Option<&str>) -> rusqlite::Result<()> {
-    if owner.is_some() && stored.owner.is_none() {
+/// A record belongs to whom it is written for, if that was said.
+pub(super) fn claim(connection: &Connection, stored: &Stored, owner: Option<&Owner>) -> rusqlite::Result<()> {
+    if let Some(owner) = owner.filter(|owner| Some(*owner) != stored.owner.as_ref()) {
         connection
             .prepare_cached("UPDATE records SET owner = ?2 WHERE rowid = ?1")?
-            .execute(params![stored.place, owner])?;
+            .execute(params![stored.place, owner.to_string()])?;
     }
     Ok(())
 }

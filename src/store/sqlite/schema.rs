@@ -45,7 +45,7 @@ CREATE TABLE records (
     inserted_at INTEGER NOT NULL, -- milliseconds since 1970
     revision    INTEGER NOT NULL,
     id          TEXT NOT NULL,
-    owner       TEXT,             -- the session that it goes with
+    owner       TEXT,             -- the session that it goes with, and its node, as `Owner` writes them
     json        TEXT NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX records_by_id ON records (model, id);

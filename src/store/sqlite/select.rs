@@ -8,7 +8,7 @@ use super::{
     records::{self, record},
     since,
 };
-use crate::store::{Owned, Page, Read, Selection, Snapshot};
+use crate::store::{Owned, Owner, Page, Read, Selection, Snapshot};
 use backsync_protocol::{Epoch, Filter, ModelName, Position, Record, RecordId, Revision};
 use rusqlite::{Connection, Row, params};
 
@@ -53,7 +53,7 @@ pub(super) fn owned(connection: &Connection) -> rusqlite::Result<Vec<Owned>> {
     )?;
     let owned = statement.query_map([], |row| {
         let model = ModelName::parse(row.get_ref(0)?.as_str()?).map_err(|error| damaged(0, error))?;
-        Ok(Owned { model, id: stored_id(row, 1)?, owner: row.get_ref(2)?.as_str()?.into() })
+        Ok(Owned { model, id: stored_id(row, 1)?, owner: Owner::restore(row.get_ref(2)?.as_str()?) })
     })?;
     owned.collect()
 }

@@ -9,7 +9,7 @@ use super::{
     retention::Retention,
 };
 use crate::store::{
-    Bounds, Change, ChangeKind, Done, Few, Millis, Operation, Part, Rejection,
+    Bounds, Change, ChangeKind, Done, Few, Millis, Operation, Owner, Part, Rejection,
     decide::{self, Found, Verdict},
 };
 use backsync_protocol::{ModelName, Record, RecordInput, Revision};
@@ -49,39 +49,31 @@ impl Step<'_> {
     }
 
     fn operate(&mut self, operation: &Operation, done: &mut Done) -> rusqlite::Result<Result<(), Rejection>> {
-        let id = match operation {
-            Operation::Upsert { record, .. } => record.id(),
-            Operation::Delete { id, .. } => id.as_str(),
-        };
+        let (id, owner) = (operation.id(), operation.owner());
         let stored = self.model.row.map_or(Ok(None), |row| records::find(self.connection, row, id))?;
         let found = Found {
             record: stored.as_ref().map(|stored| &stored.record),
-            owner: stored.as_ref().and_then(|stored| stored.owner.as_deref()),
+            owner: stored.as_ref().and_then(|stored| stored.owner.as_ref()),
             buried: match stored {
                 None => graves::last_change(self.connection, &self.model, id)?,
                 Some(_) => None,
             },
         };
-        let (verdict, terms) = match operation {
-            Operation::Upsert { record, replace, terms } => {
-                let base = |revision| match self.model.row {
-                    None => Ok(None),
-                    Some(row) => log::written(self.connection, row, revision, id),
-                };
-                (decide::upsert(record, *replace, terms, found, self.now, base)?, terms)
-            }
-            Operation::Delete { terms, .. } => (decide::delete(terms, found, self.now), terms),
+        let base = |revision| match self.model.row {
+            None => Ok(None),
+            Some(row) => log::written(self.connection, row, revision, id),
         };
+        let verdict = decide::operation(operation, found, self.now, base)?;
         match (verdict, stored) {
             (Verdict::Reject(why), _) => return Ok(Err(why)),
             (Verdict::Keep, stored) => done.records.push(stored.map(|stored| stored.record)),
             (Verdict::Claim, stored) => {
                 let stored = stored.expect("what is claimed is there");
-                records::claim(self.connection, &stored, terms.owner.as_deref())?;
+                records::claim(self.connection, &stored, owner)?;
                 done.records.push(Some(stored.record));
             }
             (Verdict::Set(input, last_change), stored) => {
-                let change = self.set(&input, last_change, stored, terms.owner.as_deref())?;
+                let change = self.set(&input, last_change, stored, owner)?;
                 done.records.push(Some(change.record.clone()));
                 done.changes.push(change);
             }
@@ -100,7 +92,7 @@ impl Step<'_> {
         input: &RecordInput,
         last_change: Option<Millis>,
         stored: Option<Stored>,
-        owner: Option<&str>,
+        owner: Option<&Owner>,
     ) -> rusqlite::Result<Change> {
         let row = self.model.created(self.connection, self.name)?;
         let record = Record::new(input, self.model.revision().next(), last_change);

@@ -54,11 +54,19 @@ impl History {
             }
         }
         let terms = self.terms(name);
-        match self.dice.below(8) {
-            0 | 1 => on(&terms, delete(json["id"].as_str().unwrap())),
+        let text = json["id"].as_str().unwrap();
+        match self.dice.below(11) {
+            8 => adopt(text, self.owner()),
+            9 => release(text, self.owner()),
+            10 => restore(&json.to_string(), self.owner()),
+            0 | 1 => on(&terms, delete(text)),
             2 | 3 => on(&terms, replace(&json.to_string())),
             _ => on(&terms, upsert(&json.to_string())),
         }
+    }
+
+    fn owner(&mut self) -> Owner {
+        owner(self.dice.pick(&SESSIONS), self.dice.pick(&NODES))
     }
 
     fn terms(&mut self, name: &str) -> Terms {
@@ -84,7 +92,7 @@ impl History {
             _ => Some(self.now - 10_000 + self.dice.below(9) * 2500),
         };
         if self.dice.one_in(5) {
-            terms.owner = Some(self.dice.pick(&SESSIONS).into());
+            terms.owner = Some(self.owner());
         }
         terms
     }

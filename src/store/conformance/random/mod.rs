@@ -19,6 +19,7 @@ use twin::{Twin, forgive, told, value};
 const MODELS: [&str; 2] = ["M", "N"];
 const RECORDS: [&str; 7] = ["a", "b", "c", "d", "\"", "\\u", "é\n"];
 const SESSIONS: [&str; 2] = ["s1", "s2"];
+const NODES: [&str; 3] = ["n1", "n2", "n3"];
 const MINUTE: Millis = 60_000;
 
 /// What a random history is made of, and what the store keeps of it.
@@ -85,7 +86,9 @@ pub(crate) fn run<F: Fixture>(fixture: impl Fn() -> F) {
         let (fixture, kind) = (fixture(), &KINDS[usize::try_from(seed).unwrap() % KINDS.len()]);
         let (store, twin) = (fixture.open(kind.retention), Twin::default());
         let dice = Random::seeded(seed);
-        block_on(History { seed, kind, store, twin, dice, now: NOW, named: Vec::new() }.happen());
+        block_on(
+            History { seed, kind, store, twin, dice, now: NOW, named: Vec::new(), leases: BTreeMap::new() }.happen(),
+        );
     }
 }
 
@@ -98,6 +101,8 @@ struct History {
     now: Millis,
     /// The transactions so far.
     named: Vec<Commit>,
+    /// The nodes whose leases were begun, and until when they hold.
+    leases: BTreeMap<&'static str, Millis>,
 }
 
 impl History {
@@ -113,6 +118,7 @@ impl History {
                 }
             }
             self.look_at_owners().await;
+            self.renew().await;
         }
         for name in MODELS {
             for since in 0..=self.head(name) {
@@ -193,10 +199,25 @@ impl History {
         let mut expected = BTreeSet::new();
         for (name, model) in &self.twin.models {
             for record in &model.records {
-                expected.extend(record.owner.clone().map(|owner| (name.clone(), record.id.clone(), owner)));
+                expected
+                    .extend(record.owner.as_ref().map(|owner| (name.clone(), record.id.clone(), owner.to_string())));
             }
         }
         assert_eq!(owned, expected, "seed {}", self.seed);
+    }
+
+    /// A node says that it is alive. A store with a clock of its own sees no time go by: its leases are all long.
+    async fn renew(&mut self) {
+        let (node, is_new) = (self.dice.pick(&NODES), self.dice.one_in(3));
+        let duration = if self.store.is_shared() { 1000 * MINUTE } else { 2000 };
+        let lapsed = !is_new && self.leases.get(node).is_none_or(|until| *until <= self.now);
+        if !lapsed {
+            self.leases.insert(node, self.now + duration);
+        }
+        let told = self.store.renew(Lease { node: node.into(), is_new, duration }, self.now).await.unwrap();
+        let alive: BTreeSet<&str> = told.alive.iter().map(|node| &**node).collect();
+        let expected = self.leases.iter().filter(|(_, until)| **until > self.now).map(|(node, _)| *node);
+        assert_eq!((told.lapsed, alive), (lapsed, expected.collect()), "seed {}", self.seed);
     }
 
     /// Come back with what there was at a revision: with what the store answers it has to become what there is.

@@ -1,7 +1,7 @@
 //! What a store has to do, written down as plainly as can be: maps of values, copied whole for every commit.
 
 use crate::store::{
-    Bounds, Change, ChangeKind, Commit, Millis, Operation, Outcome, Part, Rejection, Terms, Transaction,
+    Bounds, Change, ChangeKind, Commit, Millis, Operation, Outcome, Owner, Part, Rejection, Terms, Transaction,
 };
 use backsync_protocol::{
     ConflictPolicy::{LatestWins, Merge, ServerWins},
@@ -35,7 +35,7 @@ pub(super) struct Entry {
     pub(super) revision: u64,
     last_change: Option<Millis>,
     inserted: Millis,
-    pub(super) owner: Option<String>,
+    pub(super) owner: Option<Owner>,
 }
 
 /// A change, and all records after it.
@@ -168,7 +168,7 @@ impl Twin {
 enum Decision {
     Write(Map<String, Value>, Option<Millis>),
     Remove(Option<Millis>),
-    /// The record is as it is wanted; who owns nothing of it may.
+    /// The record is as it is wanted, and is for whoever wanted it.
     Claim,
     Keep,
 }
@@ -191,19 +191,24 @@ impl Model {
     fn apply(&mut self, part: &Part, now: Millis) -> Result<ToldPart, (usize, Why)> {
         let (first, mut records) = (self.history.len(), Vec::new());
         for (at, operation) in part.operations.iter().enumerate() {
-            let (id, terms) = match operation {
-                Operation::Upsert { record, terms, .. } => (record.id(), terms),
-                Operation::Delete { id, terms } => (id.as_str(), terms),
+            let (id, owner) = (operation.id(), operation.owner());
+            let decision = match operation {
+                Operation::Upsert { terms, .. } | Operation::Delete { terms, .. } => {
+                    self.decide(operation, id, terms, now).map_err(|why| (at, why))?
+                }
+                Operation::Adopt { .. } | Operation::Restore { .. } | Operation::Release { .. } => {
+                    self.hold(operation, now)
+                }
             };
-            match self.decide(operation, id, terms, now).map_err(|why| (at, why))? {
-                Decision::Write(attributes, time) => self.write(id, attributes, time, terms, now),
+            match decision {
+                Decision::Write(attributes, time) => self.write(id, attributes, time, owner, now),
                 Decision::Remove(time) => {
                     self.remove(id, ChangeKind::Delete, now);
                     self.buried.insert(id.to_owned(), time);
                 }
                 Decision::Claim => {
                     let entry = self.records.iter_mut().find(|entry| entry.id == id).unwrap();
-                    entry.owner = entry.owner.take().or_else(|| terms.owner.as_ref().map(ToString::to_string));
+                    entry.owner = owner.cloned().or(entry.owner.take());
                 }
                 Decision::Keep => {}
             }
@@ -215,10 +220,27 @@ impl Model {
         Ok(ToldPart { records, changes: changes.collect(), head: self.head() })
     }
 
+    /// What has to do with the owner alone.
+    fn hold(&self, operation: &Operation, now: Millis) -> Decision {
+        match (self.find(operation.id()), operation) {
+            (None, Operation::Restore { record, .. }) => Decision::Write(attributes(record.json()), None),
+            (Some(Entry { owner: Some(known), last_change, .. }), Operation::Release { owner, .. })
+                if known == owner =>
+            {
+                Decision::Remove(last_change.map(|_| now))
+            }
+            (
+                Some(Entry { owner: Some(known), .. }),
+                Operation::Adopt { owner, .. } | Operation::Restore { owner, .. },
+            ) if known.session == owner.session => Decision::Claim,
+            _ => Decision::Keep,
+        }
+    }
+
     fn decide(&self, operation: &Operation, id: &str, terms: &Terms, now: Millis) -> Result<Decision, Why> {
         let stored = self.find(id);
         if let (Some(me), Some(Entry { owner: Some(owner), .. })) = (&terms.owner, stored)
-            && **me != **owner
+            && me.session != owner.session
         {
             return Err(Why::NotOwner);
         }
@@ -264,6 +286,7 @@ impl Model {
                 let is_change = result != stored.attributes || terms.policy == LatestWins;
                 Ok(if is_change { Decision::Write(result, time) } else { Decision::Claim })
             }
+            _ => unreachable!("it has no terms"),
         }
     }
 
@@ -273,13 +296,19 @@ impl Model {
         (past.id == id && matches!(past.kind, ChangeKind::Insert | ChangeKind::Update)).then_some(&past.attributes)
     }
 
-    fn write(&mut self, id: &str, attributes: Map<String, Value>, time: Option<Millis>, terms: &Terms, now: Millis) {
-        let revision = self.head() + 1;
-        let owner = terms.owner.as_ref().map(ToString::to_string);
+    fn write(
+        &mut self,
+        id: &str,
+        attributes: Map<String, Value>,
+        time: Option<Millis>,
+        owner: Option<&Owner>,
+        now: Millis,
+    ) {
+        let (revision, owner) = (self.head() + 1, owner.cloned());
         let (kind, before, entry) = match self.records.iter_mut().find(|entry| entry.id == id) {
             Some(entry) => {
                 let before = entry.json();
-                let owner = entry.owner.take().or(owner);
+                let owner = owner.or(entry.owner.take());
                 *entry = Entry { attributes, revision, last_change: time, owner, ..entry.clone() };
                 (ChangeKind::Update, Some(before), entry.clone())
             }

@@ -1,7 +1,7 @@
 use super::{Data, any};
 use crate::store::{
     Bounds, Read, Rejection, Retention, Store, StoreError, Terms,
-    conformance::{Fixture, Step, all, block_on, commit, delete, log, model, on, upsert},
+    conformance::{Fixture, Step, adopt, all, block_on, commit, delete, log, model, on, owner, upsert},
     sqlite::SqliteOptions,
 };
 use backsync_protocol::Revision;
@@ -172,10 +172,11 @@ fn a_damaged_page_is_an_answer_and_no_panic() {
 #[test]
 fn owners_and_ages_are_there_after_reopening() {
     let data = Data::new();
-    let mine = Terms { owner: Some("me".into()), ..Default::default() };
+    let mine = Terms { owner: Some(owner("me", "n1")), ..Default::default() };
     let owned = async |store: &Arc<dyn Store>| {
         let owned = store.owned().await.unwrap();
-        let mut owned: Vec<_> = owned.iter().map(|o| format!("{} {} {}", o.model, o.id, o.owner)).collect();
+        let mut owned: Vec<_> =
+            owned.iter().map(|o| format!("{} {} {} {}", o.model, o.id, o.owner.session, o.owner.node)).collect();
         owned.sort();
         owned
     };
@@ -185,12 +186,12 @@ fn owners_and_ages_are_there_after_reopening() {
         Step::of([terms(), upsert(r#"{"id":"b"}"#)]).at(1000).done(&store).await;
         Step::to("Other", [upsert(r#"{"id":"a"}"#)]).at(1000).done(&store).await;
         Step::to("Other", [on(&mine, upsert(r#"{"id":"a","x":1}"#))]).at(2000).done(&store).await;
-        assert_eq!(owned(&store).await, ["M a me", "Other a me"]);
+        assert_eq!(owned(&store).await, ["M a me n1", "Other a me n1"]);
     });
     block_on(async {
         let store = any(&data.open());
-        assert_eq!(owned(&store).await, ["M a me", "Other a me"]);
-        let theirs = Terms { owner: Some("them".into()), ..Default::default() };
+        assert_eq!(owned(&store).await, ["M a me n1", "Other a me n1"]);
+        let theirs = Terms { owner: Some(owner("them", "n1")), ..Default::default() };
         let rejected = Step::of([on(&theirs, delete("a"))]).rejected(&store).await;
         assert_eq!(rejected.why, Rejection::NotOwner);
         let bounds = Bounds { max_records: None, max_age: NonZeroU64::new(500) };
@@ -198,6 +199,24 @@ fn owners_and_ages_are_there_after_reopening() {
         assert_eq!(kept.changes.len(), 0);
         let evicted = Step::of([]).bounded(bounds).at(1501).done(&store).await;
         assert_eq!(evicted.changes.iter().map(|change| change.record.id()).collect::<Vec<_>>(), ["a", "b"]);
-        assert_eq!(owned(&store).await, ["Other a me"]);
+        assert_eq!(owned(&store).await, ["Other a me n1"]);
+    });
+}
+
+#[test]
+fn what_was_stored_without_a_node_is_its_sessions_still() {
+    let data = Data::new();
+    let mine = on(&Terms { owner: Some(owner("me", "n2")), ..Default::default() }, upsert(r#"{"id":"a"}"#));
+    block_on(async {
+        let store = any(&data.open());
+        Step::of([mine.clone(), upsert(r#"{"id":"b"}"#)]).done(&store).await;
+    });
+    data.tool().execute("UPDATE records SET owner = 'me' WHERE owner IS NOT NULL", []).unwrap();
+    block_on(async {
+        let store = any(&data.open());
+        let holders = async || store.owned().await.unwrap().into_iter().map(|owned| owned.owner).collect::<Vec<_>>();
+        assert_eq!(holders().await, [owner("me", "")]);
+        Step::of([adopt("a", owner("them", "n2")), adopt("a", owner("me", "n2"))]).done(&store).await;
+        assert_eq!(holders().await, [owner("me", "n2")]);
     });
 }

@@ -3,7 +3,7 @@
 use super::{Data, any};
 use crate::store::{
     Bounds, Outcome, Read, Rejection, Store, Terms,
-    conformance::{Step, all, block_on, commit, delete, json, log, model, on, under, upsert},
+    conformance::{Step, all, block_on, commit, delete, json, log, model, on, owner, under, upsert},
     sqlite::Sqlite,
 };
 use backsync_protocol::{ConflictPolicy, Revision};
@@ -38,7 +38,7 @@ fn stale() -> Terms {
 
 /// Does something of everything in three models, one of them new, and is refused at the end.
 fn refused() -> Step {
-    let mine = Terms { owner: Some("me".into()), ..Default::default() };
+    let mine = Terms { owner: Some(owner("me", "n1")), ..Default::default() };
     let bounds = Bounds { max_records: NonZeroU32::new(1), max_age: None };
     let changes = [
         upsert(r#"{"id":"a","x":"lost"}"#),

@@ -4,8 +4,10 @@ use super::Data;
 use crate::{
     random::Random,
     store::{
-        Bounds, Commit, Few, Memory, Operation, Outcome, Owned, Page, Read, Retention, Selection, Store, Terms,
-        conformance::{Fixture, Step, block_on, delete, id, model, on, replace, upsert},
+        Bounds, Commit, Few, Memory, Operation, Outcome, Owned, Owner, Page, Read, Retention, Selection, Store, Terms,
+        conformance::{
+            Fixture, Step, adopt, block_on, delete, id, model, on, owner, release, replace, restore, upsert,
+        },
     },
 };
 use backsync_protocol::{ConflictPolicy, Filter, FilterLimits, Position, RecordId, Revision, Side, Sort};
@@ -50,19 +52,27 @@ impl Chance {
     fn operation(&mut self) -> Operation {
         let (id, name, value) = (self.0.below(12), self.0.below(3), self.0.below(3));
         let json = format!(r#"{{"id":"{id}","{name}":{value}}}"#);
+        let mine = Some(self.owner());
         let terms = Terms {
             policy: self.0.pick(&ConflictPolicy::ALL),
             prefer: self.0.pick(&[None, None, Some(Side::Client), Some(Side::Server)]),
             base: self.0.pick(&[None, Some(())]).map(|()| Revision(self.0.below(60))),
             last_change: self.0.pick(&[None, Some(())]).map(|()| self.0.below(100)),
-            owner: self.0.pick(&[None, None, None, Some("me".into()), Some("you".into())]),
+            owner: self.0.pick(&[None, None, None, mine]),
         };
-        let operation = match self.0.below(4) {
+        let operation = match self.0.below(7) {
+            4 => adopt(&id.to_string(), self.owner()),
+            5 => release(&id.to_string(), self.owner()),
+            6 => restore(&json, self.owner()),
             0 => delete(&id.to_string()),
             1 => replace(&json),
             _ => upsert(&json),
         };
         if self.0.below(3) == 0 { on(&terms, operation) } else { operation }
+    }
+
+    fn owner(&mut self) -> Owner {
+        owner(self.0.pick(&["me", "you"]), self.0.pick(&["n1", "n2"]))
     }
 
     fn read(&mut self) -> Read {
