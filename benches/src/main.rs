@@ -12,6 +12,7 @@ mod frame;
 mod latency;
 mod load;
 mod pin;
+mod process;
 mod record;
 mod report;
 mod rounds;
@@ -35,7 +36,7 @@ use crate::pin::Cpus;
 use crate::report::{CpuRow, MemoryRow, Report};
 use crate::rounds::Plan;
 use crate::scenario::Lengths;
-use crate::target::Targets;
+use crate::target::{Targets, has_redis};
 
 /// Measure the whole server beside a bare one: CPU time for each delivery and request, memory of each idle listener.
 #[derive(Debug, Parser)]
@@ -126,7 +127,12 @@ fn run(run: Run) -> Result<bool, Failure> {
         cpu: Vec::new(),
         memory: Vec::new(),
     };
-    for case in CASES.iter().filter(|case| run.scenario.includes(case.scenario)) {
+    let has_nodes = !itself && (run.scenario == Scenario::Nodes || has_redis());
+    if run.scenario.includes(Scenario::Nodes) && !has_nodes {
+        eprintln!("nodes over Redis are left out: they need a server that is not the bare one, and redis-server");
+    }
+    let cases = CASES.iter().filter(|case| run.scenario.includes(case.scenario));
+    for case in cases.filter(|case| has_nodes || !case.has_redis()) {
         eprintln!("measuring {} …", case.name);
         let (server, bare) = rounds::compare(case, &targets, plan)?;
         report.cpu.push(CpuRow::new(case, &server, &bare));

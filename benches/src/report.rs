@@ -50,6 +50,8 @@ struct Figures {
     cpu_us: f64,
     cpu_us_least: f64,
     cpu_us_most: f64,
+    /// The share of each node, then of Redis.
+    processes_us: Vec<f64>,
     wall_us: f64,
     p50_us: f64,
     p99_us: f64,
@@ -87,12 +89,20 @@ impl Figures {
             cpu_us: turns.median(Cost::cpu_us),
             cpu_us_least: cpu.first().copied().unwrap_or(f64::NAN),
             cpu_us_most: cpu.last().copied().unwrap_or(f64::NAN),
+            processes_us: turns.each_us(),
             wall_us: turns.median(Cost::wall_us),
             p50_us: quantile(0.5),
             p99_us: quantile(0.99),
             bytes: turns.median(Cost::bytes),
             crowded: turns.crowded(),
         }
+    }
+
+    /// Which process takes what, for a reader who asks where the time goes.
+    fn shares(&self) -> String {
+        let names = (1..self.processes_us.len().max(2)).map(|node| format!("node {node}")).chain(["Redis".into()]);
+        let shares = names.zip(&self.processes_us).map(|(name, us)| format!("{name} {us:.3}"));
+        format!("{}; {:.0} in a second", shares.collect::<Vec<_>>().join(", "), 1e6 / self.wall_us)
     }
 }
 
@@ -128,7 +138,7 @@ impl fmt::Display for Report {
             writeln!(out, "median of {} rounds of {} s each\n", self.rounds, self.window_seconds)?;
             let heads = ["server", "bare", "ratio", "bar", "", "p50 / p99 ms", "bytes"];
             let [server, bare, ratio, bar, verdict, latency, bytes] = heads;
-            write!(out, "{:<26}{:<9}{server:>24}{bare:>24}{ratio:>8}", "server CPU µs", "for one")?;
+            write!(out, "{:<31}{:<9}{server:>24}{bare:>24}{ratio:>8}", "server CPU µs", "for one")?;
             writeln!(out, "{bar:>7}{verdict:>8}{latency:>18}{bytes:>11}")?;
         }
         for row in &self.cpu {
@@ -136,8 +146,12 @@ impl fmt::Display for Report {
             let bar = format!("≤ {}", row.bar);
             let latency = format!("{:.3} / {:.3}", row.server.p50_us / 1e3, row.server.p99_us / 1e3);
             let bytes = format!("{:.0} / {:.0}", row.server.bytes, row.bare.bytes);
-            write!(out, "{:<26}{:<9}{server:>24}{bare:>24}{:>8.2}", row.name, row.unit, row.ratio)?;
+            write!(out, "{:<31}{:<9}{server:>24}{bare:>24}{:>8.2}", row.name, row.unit, row.ratio)?;
             writeln!(out, "{bar:>7}{:>8}{latency:>18}{bytes:>11}", verdict(row.met))?;
+        }
+        for row in self.cpu.iter().filter(|row| row.server.processes_us.len() > 1) {
+            writeln!(out, "\n{}: {}", row.name, row.server.shares())?;
+            writeln!(out, "{:>width$}: {}", "beside", row.bare.shares(), width = row.name.len())?;
         }
         let crowded = self.cpu.iter().flat_map(|row| [row.server.crowded, row.bare.crowded]).fold(0.0, f64::max);
         if crowded > CROWDED {

@@ -1,11 +1,11 @@
 //! Both servers in turn, several times: what drifts in the place, drifts under both.
 
 use crate::bare::Mode;
-use crate::case::{Beside, Case};
+use crate::case::{Case, Side};
 use crate::failure::Failure;
 use crate::latency::Latencies;
 use crate::scenario::{Cost, Growth, Lengths, measure_idle};
-use crate::target::{Side, Target, Targets};
+use crate::target::{Place, Target, Targets};
 
 /// How much is measured.
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +33,12 @@ impl Turns {
         median(self.0.iter().map(measure).collect())
     }
 
+    /// The medians of CPU µs for one, of each node and then of Redis.
+    pub(crate) fn each_us(&self) -> Vec<f64> {
+        let processes = self.0.first().map_or(0, |cost| cost.processes.len());
+        (0..processes).map(|at| self.median(|cost| cost.each_us().nth(at).unwrap_or(f64::NAN))).collect()
+    }
+
     /// How crowded the CPUs were at the worst turn, from 0 to 1.
     pub(crate) fn crowded(&self) -> f64 {
         self.0.iter().map(Cost::crowded).fold(0.0, f64::max)
@@ -58,11 +64,8 @@ pub(crate) fn compare(case: &Case, targets: &Targets, plan: Plan) -> Result<(Tur
             _ => [Side::Bare, Side::Server],
         };
         for side in order {
-            let (of, mode) = match case.beside {
-                Beside::Bare(mode) => (side, mode),
-                Beside::Itself(_) => (Side::Server, Mode::Each),
-            };
-            let cost = on(targets, of, mode, |target| case.measure(side, target, plan.lengths))?;
+            let place = if targets.server.is_some() { case.place(side) } else { Place::Bare(case.mode()) };
+            let cost = on(targets, place, |target| case.measure(side, target, plan.lengths))?;
             match side {
                 Side::Server => server.push(cost),
                 Side::Bare => bare.push(cost),
@@ -77,16 +80,13 @@ pub(crate) fn compare(case: &Case, targets: &Targets, plan: Plan) -> Result<(Tur
 /// # Errors
 /// The first failure, as the server's end explains it.
 pub(crate) fn weigh(targets: &Targets) -> Result<(Growth, Growth), Failure> {
-    Ok((on(targets, Side::Server, Mode::Each, measure_idle)?, on(targets, Side::Bare, Mode::Each, measure_idle)?))
+    let bare = Place::Bare(Mode::Each);
+    let server = if targets.server.is_some() { Place::Alone } else { bare };
+    Ok((on(targets, server, measure_idle)?, on(targets, bare, measure_idle)?))
 }
 
-fn on<T>(
-    targets: &Targets,
-    side: Side,
-    mode: Mode,
-    run: impl FnOnce(&Target) -> Result<T, Failure>,
-) -> Result<T, Failure> {
-    let mut target = targets.start(side, mode)?;
+fn on<T>(targets: &Targets, place: Place, run: impl FnOnce(&Target) -> Result<T, Failure>) -> Result<T, Failure> {
+    let mut target = targets.start(place)?;
     run(&target).map_err(|failure| target.explain(failure))
 }
 

@@ -1,27 +1,55 @@
-//! The servers under test: started, waited for, and ended by the bench that started them.
+//! The servers under test: one on its own, or nodes with the Redis that they share.
 
 use std::ffi::OsString;
-use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::bare::Mode;
 use crate::dialect::Dialect;
-use crate::failure::{Doing, Failure};
+use crate::failure::Failure;
 use crate::pin::Cpus;
+use crate::process::{Greeting, Process};
+use crate::usage::{Account, Share};
 
-/// A server that does not answer by then does not come up.
-const START: Duration = Duration::from_secs(10);
+const HEALTH: Greeting =
+    Greeting { ask: "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", answer: "HTTP/1.1 200" };
+const PING: Greeting = Greeting { ask: "PING\r\n", answer: "+PONG" };
 
-/// Which of the two a run is of.
+/// By the search path.
+const REDIS: &str = "redis-server";
+
+/// What serves, and whose CPU time counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Side {
-    /// The server under test.
-    Server,
-    /// The yardstick.
-    Bare,
+pub(crate) enum Place {
+    /// The yardstick, which delivers like this.
+    Bare(Mode),
+    /// The server under test, with its records in memory.
+    Alone,
+    /// So many nodes over one Redis, which counts, too.
+    Nodes(usize),
+    /// The same, and as if all nodes took what the busiest does; without Redis.
+    Busiest(usize),
+}
+
+impl Place {
+    /// Whether Redis is needed for it.
+    pub(crate) fn has_redis(self) -> bool {
+        matches!(self, Self::Nodes(_) | Self::Busiest(_))
+    }
+
+    /// What counts of the CPU time of the servers, and of Redis behind them.
+    pub(crate) fn counted(self, processes: &[Share]) -> Share {
+        let used = processes.iter().map(|share| share.used);
+        let used = match self {
+            Self::Bare(_) | Self::Alone => return processes[0],
+            Self::Nodes(_) => used.sum(),
+            Self::Busiest(nodes) => used.take(nodes).max().unwrap_or_default() * nodes as u32,
+        };
+        // They have one CPU, and wait for each other.
+        Share { used, waited: Duration::ZERO }
+    }
 }
 
 /// What to start, and where.
@@ -31,127 +59,118 @@ pub(crate) struct Targets {
     pub(crate) server: Option<PathBuf>,
     /// More `--set` arguments for the broker.
     pub(crate) settings: Vec<String>,
-    /// Which CPU the server gets, where there is a choice.
+    /// Which CPU the servers get, where there is a choice.
     pub(crate) cpus: Option<Cpus>,
 }
 
 impl Targets {
-    /// A server on a free port of this machine that answers already; a bare one delivers by `mode`.
+    /// Servers on free ports of this machine that answer already.
     ///
     /// # Errors
-    /// [`Failure::Server`] when it does not come up.
-    pub(crate) fn start(&self, side: Side, mode: Mode) -> Result<Target, Failure> {
-        let own = std::env::current_exe().doing("finding the bench's own executable")?;
-        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr());
-        let address = free.doing("finding a free port")?;
-        let (dialect, command) = match &self.server {
-            Some(server) if side == Side::Server => (Dialect::Backsync, self.broker(server.clone(), address)),
-            _ => (Dialect::Bare, bare(own.clone(), address, mode)),
+    /// [`Failure::Server`] when one does not come up.
+    pub(crate) fn start(&self, place: Place) -> Result<Target, Failure> {
+        let cpu = self.cpus.map(|cpus| cpus.server);
+        let redis = place.has_redis().then(|| Process::start(cpu, redis, &PING)).transpose()?;
+        let store = redis.as_ref().map_or_else(|| "memory:".into(), |redis| format!("redis://{}/0", redis.address));
+        let node = || match (&self.server, place) {
+            (Some(server), Place::Alone | Place::Nodes(_) | Place::Busiest(_)) => {
+                Process::start(cpu, |address| self.broker(server, address, &store), &HEALTH)
+            }
+            (_, Place::Bare(mode)) => Process::start(cpu, |address| bare(address, mode), &HEALTH),
+            (None, _) => Err(Failure::Wrong("there is no server to test but the bare one".into())),
         };
-        let cpu = self.cpus.map_or_else(|| "any".into(), |cpus| cpus.server.to_string());
-        let named = command.iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ");
-        let child = Command::new(own)
-            .args(["pinned", &cpu, "--"])
-            .args(&command)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .spawn()
-            .doing(format!("starting {named}"))?;
-        let mut target = Target { child, address, dialect, command: named };
-        target.wait_until_healthy()?;
-        Ok(target)
+        let (dialect, count) = match place {
+            Place::Bare(_) => (Dialect::Bare, 1),
+            Place::Alone => (Dialect::Backsync, 1),
+            Place::Nodes(nodes) | Place::Busiest(nodes) => (Dialect::Backsync, nodes),
+        };
+        let nodes = (0..count).map(|_| node()).collect::<Result<_, _>>()?;
+        Ok(Target { nodes, redis, dialect, place })
     }
 
-    fn broker(&self, server: PathBuf, address: SocketAddr) -> Vec<OsString> {
+    fn broker(&self, server: &Path, address: SocketAddr, store: &str) -> Vec<OsString> {
         let mut command: Vec<OsString> = vec![server.into(), "serve".into()];
-        command.extend(["--listen", &address.to_string(), "--store", "memory:"].map(OsString::from));
-        let settings =
-            ["server.workers=1", "log.level=warn"].into_iter().chain(self.settings.iter().map(String::as_str));
+        command.extend(["--listen", &address.to_string(), "--store", store].map(OsString::from));
+        // A Redis that keeps nothing is warned of at every start.
+        let level = if store == "memory:" { "log.level=warn" } else { "log.level=error" };
+        let settings = ["server.workers=1", level].into_iter().chain(self.settings.iter().map(String::as_str));
         command.extend(settings.flat_map(|setting| ["--set".into(), setting.into()]));
         command
     }
 }
 
-fn bare(own: PathBuf, address: SocketAddr, mode: Mode) -> Vec<OsString> {
+fn bare(address: SocketAddr, mode: Mode) -> Vec<OsString> {
     let mode = match mode {
         Mode::Each => "each",
         Mode::Batch => "batch",
         Mode::Echo => "echo",
     };
-    vec![own.into(), "bare".into(), "--listen".into(), address.to_string().into(), "--mode".into(), mode.into()]
+    let own = "/proc/self/exe";
+    [own, "bare", "--listen", &address.to_string(), "--mode", mode].map(OsString::from).into()
 }
 
-/// A running server, ended when it is dropped.
+/// A Redis that keeps nothing, for this run only.
+fn redis(address: SocketAddr) -> Vec<OsString> {
+    let (host, port) = (address.ip().to_string(), address.port().to_string());
+    let place = ["--bind", &host, "--port", &port];
+    let kept = ["--save", "", "--appendonly", "no", "--loglevel", "warning"];
+    [REDIS].into_iter().chain(place).chain(kept).map(OsString::from).collect()
+}
+
+/// Whether there is a Redis to start.
+pub(crate) fn has_redis() -> bool {
+    Command::new(REDIS).arg("--version").stdout(Stdio::null()).status().is_ok_and(|status| status.success())
+}
+
+/// Running servers, ended when they are dropped: the nodes before their Redis.
 #[derive(Debug)]
 pub(crate) struct Target {
-    child: Child,
-    /// Where it listens.
-    pub(crate) address: SocketAddr,
-    /// What it speaks.
+    /// At least one.
+    pub(crate) nodes: Vec<Process>,
+    redis: Option<Process>,
+    /// What they speak.
     pub(crate) dialect: Dialect,
-    command: String,
+    /// What they are.
+    pub(crate) place: Place,
 }
 
 impl Target {
-    /// Its process id.
-    pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
+    /// The first of the servers, or the only one.
+    pub(crate) fn first(&self) -> &Process {
+        &self.nodes[0]
     }
 
-    /// The cause of a `failure`: where the server has ended, that, rather than what followed from it.
+    /// What each process has had until now: the nodes, then Redis.
+    ///
+    /// # Errors
+    /// [`Failure::System`] when one is gone.
+    pub(crate) fn accounts(&self) -> Result<Vec<Account>, Failure> {
+        self.nodes.iter().chain(&self.redis).map(|process| Account::of(process.pid())).collect()
+    }
+
+    /// The cause of a `failure`: where a server has ended, that, rather than what followed from it.
     pub(crate) fn explain(&mut self, failure: Failure) -> Failure {
         // A process ends a moment after its connections do.
         let until = Instant::now() + Duration::from_millis(500);
         while matches!(failure, Failure::Closed { .. }) && Instant::now() < until {
-            if let Ok(Some(status)) = self.child.try_wait() {
-                return self.failed(format!("ended during the run with {status}"));
+            let mut processes = self.nodes.iter_mut().chain(&mut self.redis);
+            if let Some(ended) = processes.find_map(|process| process.ended("during the run")) {
+                return ended;
             }
             std::thread::sleep(Duration::from_millis(10));
         }
         failure
     }
-
-    fn wait_until_healthy(&mut self) -> Result<(), Failure> {
-        let started = Instant::now();
-        loop {
-            if let Ok(Some(status)) = self.child.try_wait() {
-                return Err(self.failed(format!("ended with {status} before it served")));
-            }
-            let answer = ask_health(self.address);
-            if answer.starts_with("HTTP/1.1 200") {
-                return Ok(());
-            }
-            if started.elapsed() > START {
-                let said = answer.lines().next().unwrap_or("nothing").to_owned();
-                return Err(self.failed(format!("did not become healthy; /healthz says {said}")));
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
-    }
-
-    fn failed(&self, how: String) -> Failure {
-        Failure::Server { command: self.command.clone(), how }
-    }
 }
 
-impl Drop for Target {
-    fn drop(&mut self) {
-        // Both fail only when it has ended by itself, which is as well.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// What `/healthz` answers, empty when nobody does.
-fn ask_health(address: SocketAddr) -> String {
-    let ask = || {
-        let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(1))?;
-        stream.set_read_timeout(Some(Duration::from_secs(1)))?;
-        stream
-            .write_all(format!("GET /healthz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").as_bytes())?;
-        let mut answer = [0; 256];
-        let got = stream.read(&mut answer)?;
-        Ok::<_, std::io::Error>(String::from_utf8_lossy(&answer[..got]).into_owned())
-    };
-    ask().unwrap_or_default()
+    #[test]
+    fn nodes_cost_what_all_do_or_as_much_as_the_busiest_each() {
+        let shares = [3, 5, 7].map(|used| Share { used: Duration::from_millis(used), waited: Duration::ZERO });
+        let counted = |place: Place| place.counted(&shares).used.as_millis();
+        assert_eq!((counted(Place::Nodes(2)), counted(Place::Busiest(2))), (15, 10));
+    }
 }

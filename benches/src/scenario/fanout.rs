@@ -22,6 +22,8 @@ pub(crate) struct Shape {
     pub(crate) topic: fn(usize) -> Topic,
     /// Listeners of each.
     pub(crate) listeners: usize,
+    /// The nodes they are at, by number, as many at each. The writer is at the first.
+    pub(crate) at: &'static [usize],
     /// How they come in; the writer has a WebSocket.
     pub(crate) door: Door,
     /// Messages written at once, each to the next topic. The following ones wait until every listener has these: were
@@ -65,8 +67,10 @@ impl Fanout {
         let dialect = target.dialect;
         let mut load = Load::new()?;
         let writer = shape.topics * shape.listeners;
-        load.open(writer, target.address, shape.door)?;
-        load.open(1, target.address, Door::WebSocket)?;
+        for node in shape.at {
+            load.open(writer / shape.at.len(), target.nodes[*node].address, shape.door)?;
+        }
+        load.open(1, target.first().address, Door::WebSocket)?;
         listen(&mut load, dialect, 0..writer, |listener| (shape.topic)(listener / shape.listeners))?;
         let counts = Counts {
             dialect,

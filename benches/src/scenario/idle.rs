@@ -37,22 +37,22 @@ pub(crate) fn measure_idle(target: &Target) -> Result<Growth, Failure> {
     let listeners = LISTENERS.min(pin::allow_many_files()?.saturating_sub(OTHER_FILES) as usize);
     let mut load = Load::new()?;
     // What a server sets up once, at its first listener and its first write, is no listener's weight.
-    load.open(2, target.address, Door::WebSocket)?;
+    load.open(2, target.first().address, Door::WebSocket)?;
     let (first, writer) = (0, 1);
     listen(&mut load, dialect, first..writer, |_| Topic::ONE)?;
     write(&mut load, target, writer, 1, 1)?;
     rest(&mut load)?;
-    let empty = resident_kib(target.pid())?;
+    let empty = resident_kib(target.first().pid())?;
     let grown = |now: u64| (now as f64 - empty as f64) / listeners as f64;
 
-    let opened = load.open(listeners, target.address, Door::WebSocket)?;
+    let opened = load.open(listeners, target.first().address, Door::WebSocket)?;
     listen(&mut load, dialect, opened, |_| Topic::ONE)?;
     rest(&mut load)?;
-    let settled = grown(resident_kib(target.pid())?);
+    let settled = grown(resident_kib(target.first().pid())?);
 
     write(&mut load, target, writer, 2, listeners + 1)?;
     rest(&mut load)?;
-    let pushed = grown(resident_kib(target.pid())?);
+    let pushed = grown(resident_kib(target.first().pid())?);
     Ok(Growth { listeners, settled, pushed })
 }
 

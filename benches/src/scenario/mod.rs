@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 pub(crate) use self::fanout::{Fanout, Shape};
 pub(crate) use self::idle::{Growth, measure_idle};
-pub(crate) use self::requests::{Ids, Requests};
+pub(crate) use self::requests::{Ids, Requests, Writers};
 use crate::failure::Failure;
 use crate::latency::Latencies;
 use crate::target::Target;
@@ -58,8 +58,10 @@ pub(crate) trait Workload {
 /// What one measured window cost.
 #[derive(Debug)]
 pub(crate) struct Cost {
-    /// The server's CPU time.
+    /// What counts of the servers' CPU time.
     pub(crate) server: Share,
+    /// The CPU time of each node, then of Redis.
+    pub(crate) processes: Vec<Duration>,
     /// The load generator's.
     pub(crate) load: Share,
     /// Time by the clock.
@@ -77,6 +79,11 @@ impl Cost {
     /// µs by the clock for one.
     pub(crate) fn wall_us(&self) -> f64 {
         self.wall.as_secs_f64() * 1e6 / self.tally.done as f64
+    }
+
+    /// CPU µs of each node, then of Redis, for one.
+    pub(crate) fn each_us(&self) -> impl Iterator<Item = f64> {
+        self.processes.iter().map(|used| used.as_secs_f64() * 1e6 / self.tally.done as f64)
     }
 
     /// How much of the time the one or the other could have run, had something else not had its CPU.
@@ -97,12 +104,15 @@ impl Cost {
 pub(crate) fn measure(target: &Target, workload: &mut dyn Workload, lengths: Lengths) -> Result<Cost, Failure> {
     workload.work(lengths.warm)?;
     workload.rest(SETTLE)?;
-    let accounts = || Ok::<_, Failure>((Account::of(target.pid())?, Account::of(std::process::id())?));
-    let (server, load) = accounts()?;
+    let accounts = || Ok::<_, Failure>((target.accounts()?, Account::of(std::process::id())?));
+    let (servers, load) = accounts()?;
     let started = Instant::now();
     let tally = workload.work(lengths.window)?;
     let wall = started.elapsed();
     workload.rest(SETTLE)?;
-    let (server_after, load_after) = accounts()?;
-    Ok(Cost { server: server_after.since(&server), load: load_after.since(&load), wall, tally })
+    let (servers_after, load_after) = accounts()?;
+    let shares: Vec<Share> = servers_after.iter().zip(&servers).map(|(after, before)| after.since(before)).collect();
+    let server = target.place.counted(&shares);
+    let processes = shares.iter().map(|share| share.used).collect();
+    Ok(Cost { server, processes, load: load_after.since(&load), wall, tally })
 }

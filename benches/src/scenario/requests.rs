@@ -9,7 +9,7 @@ use crate::load::{Door, Load};
 use crate::record::Revision;
 use crate::target::Target;
 
-const CONNECTIONS: usize = 50;
+/// More a connection cannot have on the way.
 const OUTSTANDING: usize = 8;
 /// Records of each connection that are written again and again.
 const RECORDS: u64 = 200;
@@ -25,10 +25,21 @@ pub(crate) enum Ids {
     Rotating,
 }
 
+/// How many write what, and how far ahead of the answers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Writers {
+    /// What they write.
+    pub(crate) ids: Ids,
+    /// How many there are.
+    pub(crate) connections: usize,
+    /// Requests that each has on the way, at most 8.
+    pub(crate) outstanding: usize,
+}
+
 /// The connections, each with requests of its own on the way.
 #[derive(Debug)]
 pub(crate) struct Requests {
-    ids: Ids,
+    writers: Writers,
     dialect: Dialect,
     load: Load,
     senders: Vec<Sender>,
@@ -50,22 +61,22 @@ impl Requests {
     ///
     /// # Errors
     /// When the server does not let them.
-    pub(crate) fn prepare(target: &Target, ids: Ids) -> Result<Self, Failure> {
+    pub(crate) fn prepare(target: &Target, writers: Writers) -> Result<Self, Failure> {
         let mut load = Load::new()?;
-        load.open(CONNECTIONS, target.address, Door::WebSocket)?;
+        load.open(writers.connections, target.first().address, Door::WebSocket)?;
         let idle = Sender { sent: 0, acknowledged: 0, times: [Instant::now(); OUTSTANDING], ready: true };
-        Ok(Self { ids, dialect: target.dialect, load, senders: vec![idle; CONNECTIONS], created: 0 })
+        Ok(Self { writers, dialect: target.dialect, load, senders: vec![idle; writers.connections], created: 0 })
     }
 
     /// Sends as many requests as `connection` may have on the way, in one write.
     fn refill(&mut self, connection: usize, text: &mut Vec<u8>) -> Result<(), Failure> {
         let sender = &mut self.senders[connection];
         let now = Instant::now();
-        while sender.sent - sender.acknowledged < OUTSTANDING as u64 {
+        while sender.sent - sender.acknowledged < self.writers.outstanding as u64 {
             sender.sent += 1;
             self.created += 1;
             sender.times[sender.sent as usize % OUTSTANDING] = now;
-            let id = match self.ids {
+            let id = match self.writers.ids {
                 Ids::New => self.created,
                 Ids::Rotating => connection as u64 * RECORDS + sender.sent % RECORDS,
             };
@@ -80,7 +91,7 @@ impl Requests {
 impl Workload for Requests {
     fn work(&mut self, length: Duration) -> Result<Tally, Failure> {
         let started = Instant::now();
-        let most = match self.ids {
+        let most = match self.writers.ids {
             Ids::New => self.created + MOST_NEW,
             Ids::Rotating => u64::MAX,
         };
@@ -89,7 +100,7 @@ impl Workload for Requests {
         loop {
             let goes_on = started.elapsed() < length && self.created < most;
             if goes_on {
-                for connection in 0..CONNECTIONS {
+                for connection in 0..self.senders.len() {
                     if std::mem::take(&mut self.senders[connection].ready) {
                         self.refill(connection, &mut text)?;
                     }
