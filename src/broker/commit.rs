@@ -16,14 +16,25 @@ use crate::{
 };
 use backsync_protocol::{Epoch, Position};
 use smallvec::smallvec;
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering};
 
 impl Broker {
     /// Have a write done, with whatever else waits for its models. A store that answers at once is done when this
-    /// returns; `here` is the worker that calls, if it is one.
+    /// returns; `here` is the worker that calls, if it is one. One that takes its time is asked when the worker has read what it
+    /// reads just now, so that what came together is one step, and comes to everybody as one.
     pub(super) fn submit(&self, write: Write, here: Option<usize>) {
         let turns = write.models[0].turns.clone();
+        // What the server's own code writes begins with the call, and who is present is looked at as it is.
+        let may_wait = here.is_some() && !write.models.iter().any(|model| model.rules.ephemeral);
         let Some(write) = turns.begin(write) else { return };
+        if may_wait && self.0.store_waits.load(Ordering::Relaxed) {
+            let broker = self.clone();
+            tokio::spawn(async move {
+                let writes = std::iter::once(write).chain(turns.more()).collect();
+                broker.commit_rest(turns, Work::Place(writes)).await;
+            });
+            return;
+        }
         let mut writes: Few<Write> = smallvec![write];
         while !writes.is_empty() {
             if !self.place_at_once(&writes) {
@@ -36,6 +47,7 @@ impl Broker {
                     self.finish(outcome.expect("an answer is taken once"), followers, here);
                 }
                 answer @ Answer::Later(_) => {
+                    self.0.store_waits.store(true, Ordering::Relaxed);
                     tokio::spawn(self.clone().commit_rest(turns, Work::Answer(answer, followers)));
                     return;
                 }

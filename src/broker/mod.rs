@@ -54,7 +54,7 @@ use std::{
     collections::HashMap,
     fmt,
     future::Future,
-    sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, Weak},
+    sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, Weak, atomic::AtomicBool},
 };
 use tokio::sync::{Notify, oneshot};
 use turns::{Completion, Write};
@@ -136,6 +136,8 @@ struct Inner {
     presence: Mutex<Presence>,
     /// A session may end now that did not before.
     sessions_changed: Notify,
+    /// The store has been seen to take its time.
+    store_waits: AtomicBool,
 }
 
 impl fmt::Debug for Broker {
@@ -150,6 +152,7 @@ impl Broker {
         let inboxes = (0..parts.workers).map(|_| Inbox::default()).collect();
         let (models, origin) = (RwLock::default(), OnceLock::new());
         let (presence, sessions_changed) = (Mutex::new(Presence::new(incarnation())), Notify::new());
+        let store_waits = AtomicBool::new(false);
         let has_ephemeral = parts.rules.values().any(|rules| rules.ephemeral);
         let inner = Arc::new_cyclic(|this| Inner {
             this: this.clone(),
@@ -160,6 +163,7 @@ impl Broker {
             origin,
             presence,
             sessions_changed,
+            store_waits,
         });
         inner.origin.get_or_init(|| inner.parts.bus.attach(inner.this.clone()));
         Self(inner)

@@ -48,6 +48,11 @@ impl Turns {
         Some(write)
     }
 
+    /// All writes that wait now, for the one who commits and has not begun yet.
+    pub(crate) fn more(&self) -> Few<Write> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner).waiting)
+    }
+
     /// All writes that wait now, for the one who commits; with none, the turn has ended.
     pub(crate) fn next(&self) -> Few<Write> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);

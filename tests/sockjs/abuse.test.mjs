@@ -94,7 +94,7 @@ describe("sessions that are left", () => {
   });
 
   test("polls that are cut off free their places", async (t) => {
-    const broker = await Broker.start(t, { settings: ["limits.connections=100", "sockjs.disconnect_delay_s=1"] });
+    const broker = await Broker.start(t, { settings: ["limits.connections=100", "sockjs.disconnect_delay_s=3"] });
     const url = `${broker.url}/sockjs`;
     for (let round = 0; round < 3; round++) {
       const polls = [];
