@@ -10,6 +10,12 @@ fail() {
     exit 1
 }
 
+# The script that takes this in begins with how to use it.
+usage() {
+    sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "$0" >&2
+    exit 2
+}
+
 # needs PROGRAM PACKAGE
 needs() {
     [ -n "$(command -v "$1")" ] || fail "there is no $1: apt-get install $2"

@@ -27,11 +27,6 @@ set -euo pipefail
 
 readonly SERVICE=backsync
 
-usage() {
-    sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "$0" >&2
-    exit 2
-}
-
 [ $# -ge 2 ] || usage
 topology=$1 dir=$2
 shift 2

@@ -18,11 +18,6 @@ set -euo pipefail
 # shellcheck source=deploy/jobs.sh
 . "$(dirname "$0")/jobs.sh"
 
-usage() {
-    sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "$0" >&2
-    exit 2
-}
-
 here=$(cd "$(dirname "$0")" && pwd)
 binary=$here/../target/release/backsync dir=- port='' store='' until_eof='' settings=(--set log.format=json)
 while [ $# -gt 0 ]; do
