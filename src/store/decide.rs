@@ -72,7 +72,9 @@ fn upsert<'a, E: From<Damaged>>(
     let at = terms.last_change.unwrap_or(now).min(now.saturating_add(SKEW));
     let latest = terms.policy == ConflictPolicy::LatestWins;
     let Some(stored) = found.record else {
-        return Ok(match (terms.policy, terms.base, terms.prefer) {
+        // A base of 0 says that there is no such record, and so it is.
+        let base = terms.base.filter(|base| base.0 > 0);
+        return Ok(match (terms.policy, base, terms.prefer) {
             (ConflictPolicy::LatestWins, ..) if found.buried.is_some_and(|buried| at <= buried) => Verdict::Keep,
             (ConflictPolicy::Merge, Some(_), Some(Side::Server)) => Verdict::Keep,
             (ConflictPolicy::ServerWins, Some(_), _) | (ConflictPolicy::Merge, Some(_), None) => conflict(None),

@@ -85,6 +85,7 @@ macro_rules! conformance {
                 where_the_server_wins_a_write_from_the_present_state_is_done,
                 where_the_server_wins_a_write_from_another_state_is_refused,
                 where_the_server_wins_what_was_deleted_is_not_written,
+                a_base_of_0_inserts_where_there_is_nothing,
                 the_later_edit_wins,
                 the_same_content_edited_later_is_a_change,
                 a_clock_that_is_ahead_wins_by_five_seconds_at_the_most,

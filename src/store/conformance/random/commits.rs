@@ -75,7 +75,8 @@ impl History {
         }
         let head = self.head(name);
         let base = match self.dice.below(4) {
-            0 => None,
+            0 if self.dice.one_in(2) => None,
+            0 => Some(0),
             1 => Some((head + 2).saturating_sub(self.dice.below(self.kind.reach.min(head + 2)))),
             // Most writers know the record.
             _ => self.twin.models.get(name).and_then(|model| {
