@@ -118,9 +118,6 @@ pub(super) struct LineResult {
     /// Its revision.
     #[schema(nullable = false)]
     _rev: Option<u64>,
-    /// Whether it is new.
-    #[schema(nullable = false)]
-    created: Option<bool>,
     /// Why it was not written: an error object of the wire.
     #[schema(value_type = Object, nullable = false)]
     error: Option<serde_json::Value>,
