@@ -19,8 +19,8 @@ export interface Address {
 export function parseAddress(text: string | URL): Address {
   const here = (globalThis as { location?: { href: string } }).location?.href;
   const url = new URL(text, here);
-  if (!/^(https?|wss?):$/.test(url.protocol)) throw new TypeError(`${url.protocol}// is no way to a server: http, https, ws and wss are`);
-  const secure = /s:$/.test(url.protocol) ? "s" : "";
+  const [scheme, secure] = /^(?:http|ws)(s?):$/.exec(url.protocol) ?? [];
+  if (!scheme) throw new TypeError(`${url.protocol}// is no way to a server: http, https, ws and wss are`);
   const rest = `${url.host}${url.pathname}`.replace(/\/+$/, "").replace(/\/ws$/, "");
   return { http: `http${secure}://${rest}`, ws: `ws${secure}://${rest}`, query: url.search };
 }
