@@ -44,6 +44,9 @@ fuzz/run.sh 15
 step 'Console modules'
 node --test tests/console/*.test.mjs
 
+step 'JavaScript client'
+(cd clients/js && npm ci --no-audit --no-fund && BACKSYNC_BIN="$PWD/../../target/debug/backsync" npm test)
+
 step 'Browser'
 (cd examples/log-console && npm ci --no-audit --no-fund)
 (cd tests/browser && npm ci --no-audit --no-fund && BACKSYNC_BIN="$PWD/../../target/debug/backsync" npm test)
