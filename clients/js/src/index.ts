@@ -4,6 +4,7 @@ export { Client, connect, type ClientEvents, type ConnectOptions, type Query, ty
 export { Collection, type CollectionEvents, type CollectionOptions } from "./collection.js";
 export type { ConnectionState } from "./connection.js";
 export { Contents, type Change, type SourceState } from "./contents.js";
+export type { Criteria } from "./criteria.js";
 export { BacksyncError, type ClientCode, type ErrorObject } from "./errors.js";
 export { Emitter, type EventTypes } from "./events.js";
 export type { Patience } from "./ledger.js";
@@ -25,7 +26,7 @@ export {
 } from "./messages.js";
 export { randomName } from "./naming.js";
 export type { Sort } from "./sort.js";
-export type { Criteria, Source, Watcher } from "./source.js";
+export type { Source, Watcher } from "./source.js";
 export { http, type Fetch } from "./transports/http.js";
 export { sockJs, type SockJsConstructor } from "./transports/sockjs.js";
 export type { Socket } from "./transports/socket.js";

@@ -4,10 +4,11 @@
  */
 
 import { Contents, type Change, type SourceState } from "./contents.js";
+import type { Criteria } from "./criteria.js";
 import { BacksyncError } from "./errors.js";
 import type { Patience } from "./ledger.js";
 import type { Doomed, Draft, Message, Push, Stored, WriteOptions } from "./messages.js";
-import type { Criteria, Source, Watcher } from "./source.js";
+import type { Source, Watcher } from "./source.js";
 
 /** Records as they once were, and when that was. */
 export interface Copy<T> {

@@ -1,9 +1,9 @@
 /** Who listens to what: one listening for each criteria, and what must be asked of the server for them. */
 
+import { criteriaKey, type Criteria } from "./criteria.js";
 import type { BacksyncError } from "./errors.js";
 import { Listening, type Copy, type Host } from "./listening.js";
 import type { Json, Message, Push } from "./messages.js";
-import type { Criteria } from "./source.js";
 
 /** How listenings reach the server while there is a connection. */
 export interface Wire {
@@ -27,7 +27,7 @@ export class Listenings {
 
   /** The listening with these criteria. One that is there already has more than a copy. */
   of<T>(model: string, criteria: Criteria, copy?: Copy<T>): Listening<T> {
-    const key = this.#key(model, criteria);
+    const key = criteriaKey(model, criteria, this.json);
     const known = this.#all.get(key);
     if (known) return known as unknown as Listening<T>;
     const host: Host = {
@@ -114,18 +114,4 @@ export class Listenings {
     // One that was not answered yet may be to the same filter in other words: it listens again behind this.
     for (const other of others) if (where && other.criteria.where && other.state !== "live") this.#ask(other);
   }
-
-  #key(model: string, { where, ids }: Criteria): string {
-    const criteria = where ? { where: sorted(where) } : ids ? { ids: [...new Set(ids.map(String))].sort() } : {};
-    return `${model}:${this.json.stringify(criteria)}`;
-  }
-}
-
-/** With the members of its objects in one order. */
-function sorted(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(sorted);
-  // What an application has numbers in stays as it is.
-  if (typeof value !== "object" || value === null || Object.getPrototypeOf(value) !== Object.prototype) return value;
-  const members = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
-  return Object.fromEntries(members.map(([name, member]) => [name, sorted(member)]));
 }

@@ -5,14 +5,6 @@ import type { BacksyncError } from "./errors.js";
 import type { Patience } from "./ledger.js";
 import type { Doomed, Draft, Stored, WriteOptions } from "./messages.js";
 
-/** Which records of a model. Without any member: all of them. */
-export interface Criteria {
-  /** Those that match: a filter of the protocol. */
-  readonly where?: { readonly [member: string]: unknown };
-  /** Those with these ids, whether they are there already or not. */
-  readonly ids?: readonly (string | number)[];
-}
-
 /** Hears what became of the records: what one message of the server changed is one call. */
 export type Watcher<T> = (changes: readonly Change<Stored<T>>[]) => void;
 

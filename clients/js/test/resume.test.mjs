@@ -6,20 +6,8 @@ import { describe, test } from "node:test";
 import { connect } from "backsync";
 import { Broker } from "../../../tests/browser/lib/broker.mjs";
 import { Faulty } from "./lib/faulty.mjs";
+import { until } from "./lib/until.mjs";
 import { WAYS } from "./lib/ways.mjs";
-
-/** Resolves when `holds` does, which is asked at every event of the collection. */
-function until(collection, holds) {
-  return new Promise((resolve) => {
-    const look = () => {
-      if (!holds()) return;
-      stop();
-      resolve();
-    };
-    const stop = collection.on("update", look);
-    look();
-  });
-}
 
 const quick = { reconnect: { first: 20, longest: 200 } };
 
