@@ -183,7 +183,7 @@ export class Overlay<T extends object> implements Source<T> {
     const merged = new Map<string, Stored<T>>();
     const take = (id: string, record: Stored<T> | undefined): void => void (record && merged.set(id, record));
     for (const [id, record] of this.#base?.records ?? []) take(id, this.#shown.has(id) ? this.#shown.get(id) : record);
-    for (const [id, record] of this.#shown) take(id, record);
+    for (const id of [...this.#answered.keys(), ...this.host.queue.idsOf(this.model)]) if (!merged.has(id)) take(id, this.#shown.get(id));
     return merged;
   }
 

@@ -1,6 +1,6 @@
 /**
  * What every storage has to do, in Node and in pages. A case gets `open()`, which opens the same empty place each time, `fill(storage)`
- * where there is a way to fill it up, and `same(found, wanted)`.
+ * where there is a way to leave it little room, and `same(found, wanted)`.
  */
 export const STORAGE_SUITE = {
   async "what was written is read, in the order of the keys, by prefix"({ open, same }) {
@@ -51,15 +51,15 @@ export const STORAGE_SUITE = {
 
   async "where there is no room a write has no effect, and says so"({ open, same, fill }) {
     if (!fill) return;
+    // A browser knows how much room there is for a while, so it is little from the beginning.
+    await fill();
     const storage = open();
     await storage.write(new Map([["k:1", "before"], ["k:2", "before"]]));
-    const undo = await fill();
     const error = await storage.write(new Map([["k:1", "after"], ["k:2", null], ["k:big", "x".repeat(2_000_000)]])).then(
       () => undefined,
       (cause) => cause,
     );
     same([error?.name, error?.code], ["StorageError", "full"]);
-    await undo();
     same(await storage.list("k:"), [["k:1", "before"], ["k:2", "before"]]);
     same(await storage.write(new Map([["k:1", "again"]])), true);
   },
