@@ -264,7 +264,6 @@ export class OfflineClient {
   }
 
   #answered(entry: Entry, data: unknown): void {
-    for (const overlay of this.#overlays.values()) if (overlay.model === entry.model) overlay.answered(entry.edits, data);
     const records = [data].flat() as (AnyRecord | null | undefined)[];
     entry.edits.forEach(({ id, set }, at) => {
       const remote = records[at] ?? null;
@@ -288,7 +287,10 @@ export class OfflineClient {
     const entry = this.#queue.entries.find(({ write }) => write === word.write);
     if (!entry) return;
     if (word.error) this.#refused(entry, new BacksyncError(word.error));
-    else this.#answered(entry, word.data);
+    else {
+      for (const overlay of this.#overlays.values()) if (overlay.model === entry.model) void overlay.answeredElsewhere(entry.edits, word.data);
+      this.#answered(entry, word.data);
+    }
     this.#queue.removedElsewhere(word.write);
   }
 

@@ -36,7 +36,7 @@ export class Overlay<T extends object> implements Source<T> {
   #watchers = new Set<Watcher<T>>();
   /** The records that are written to, as they are shown; `undefined`: not at all. */
   #shown = new Map<string, Stored<T> | undefined>();
-  /** What the server answered of records of which the listening has not heard yet; `undefined`: deleted. */
+  /** What another tab was answered of records of which the listening may not have heard yet; `undefined`: deleted. */
   #answered = new Map<string, Stored<T> | undefined>();
   #merged: ReadonlyMap<string, Stored<T>> | undefined;
 
@@ -98,20 +98,16 @@ export class Overlay<T extends object> implements Source<T> {
     return this.cache.close();
   }
 
-  /** The server has answered a write of this model with these records; nothing in their place: it was a deletion. */
-  answered(edits: readonly Edit[], data: unknown): void {
+  /**
+   * Another tab was answered a write of this model with these records; nothing in their place: it was a deletion. Our own connection
+   * may not have heard of it yet, so it is shown until that has answered something: it has heard then, of that and of what came later.
+   */
+  async answeredElsewhere(edits: readonly Edit[], data: unknown): Promise<void> {
     const records = [data].flat() as (Stored<T> | null | undefined)[];
-    const changes: Change<Stored<T>>[] = [];
-    edits.forEach(({ id }, at) => {
-      const record = records[at] && "id" in records[at] ? records[at] : undefined;
-      const known = this.#base?.records.get(id);
-      // The listening may have heard of it, and of later changes, already.
-      const isHeard = record === undefined ? known === undefined : known !== undefined && (known._rev ?? 0) >= (record._rev ?? 0);
-      if (isHeard || (known === undefined && record !== undefined && !this.#matches(record))) return;
-      this.#answered.set(id, record);
-      changes.push(...this.#refresh(id));
-    });
-    this.#tell(changes);
+    edits.forEach(({ id }, at) => this.#answered.set(id, records[at] && "id" in records[at] ? records[at] : undefined));
+    // Whoever answers, or does not, has the last word.
+    await this.host.client.request(`${this.model}:read`, { ids: [] }, { options: { listen: false } }).catch(() => {});
+    this.#tell(edits.flatMap(({ id }) => (this.#answered.delete(id) ? this.#refresh(id) : [])));
   }
 
   async #begin(): Promise<void> {
@@ -137,7 +133,6 @@ export class Overlay<T extends object> implements Source<T> {
     const told: Change<Stored<T>>[] = [];
     for (const change of changes) {
       if (change.type === "upsert" || change.type === "delete") {
-        this.#answered.delete(change.id);
         if (this.#shown.has(change.id)) told.push(...this.#refresh(change.id, change.type === "delete" && change.left));
         else told.push(change);
       } else if (change.type === "reset") {

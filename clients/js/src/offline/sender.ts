@@ -119,7 +119,6 @@ export class Sender {
       }
     });
     if (later.size > 0) this.queue.change([...later.values()]);
-    // First what the answer says is known, then what was only hoped for goes.
     this.events.answered(entry, data);
     this.queue.remove(entry);
   }
