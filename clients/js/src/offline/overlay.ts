@@ -142,7 +142,7 @@ export class Overlay<T extends object> implements Source<T> {
       } else {
         // What is live has heard of everything.
         const answered = change.state === "live" ? [...this.#answered.keys()] : [];
-        this.#answered.clear();
+        for (const id of answered) this.#answered.delete(id);
         told.push(...answered.flatMap((id) => this.#refresh(id)), change);
       }
     }

@@ -24,7 +24,7 @@ export interface Conflict {
 
 /** What becomes of a conflict: what to write, `null` to delete, `undefined` to leave the record as it is on the server. */
 export type Resolve = (conflict: Conflict) => Resolution | Promise<Resolution>;
-export type Resolution = Members | null | undefined;
+export type Resolution = object | null | undefined;
 
 /** What a sender tells. */
 export interface SenderEvents {
@@ -141,7 +141,7 @@ export class Sender {
     // The others of a batch are written as it was meant, or not at all.
     if (entry.edits.length > 1 && method !== entry.method) return this.#setAside(entry, error);
     const base = remote?.["_rev"];
-    const resolved: Edit = { id: edit.id, set: own(resolution ?? {}), ...(typeof base === "number" && { base }), seen: own(remote ?? {}) };
+    const resolved: Edit = { id: edit.id, set: own((resolution ?? {}) as Members), ...(typeof base === "number" && { base }), seen: own(remote ?? {}) };
     const { text: _, ...rest } = entry;
     this.queue.change([{ ...rest, id: randomName(), method, edits: entry.edits.map((one, place) => (place === at ? resolved : one)) }]);
   }
