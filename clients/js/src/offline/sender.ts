@@ -119,8 +119,8 @@ export class Sender {
       }
     });
     if (later.size > 0) this.queue.change([...later.values()]);
-    this.events.answered(entry, data);
     this.queue.remove(entry);
+    this.events.answered(entry, data);
   }
 
   async #refused(entry: Entry, error: BacksyncError): Promise<void> {
