@@ -21,7 +21,8 @@ const partOf = (path) => (path.includes("/") ? path.slice(0, path.indexOf("/")) 
 
 test("the core imports no adapter, transports only what they stand on, and adapters the core alone", () => {
   assert.ok(files.length > 30);
-  for (const file of files) {
+  // What a script tag brings stands above all.
+  for (const file of files.filter((name) => name !== "global.ts")) {
     for (const name of importsOf(file)) {
       const place = `${file} imports ${name}`;
       if (!files.includes(name)) {
