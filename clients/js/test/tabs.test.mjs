@@ -136,6 +136,22 @@ test("what was removed does not come back with what the storage had a moment ago
   assert.deepEqual(await follower.load(), []);
 });
 
+test("a write that could not be kept takes no other's place when it goes", async () => {
+  const storage = shared();
+  const failing = { ...storage, write: (changes, ...rest) => ([...changes.values()].some((text) => text?.includes("unkept")) ? Promise.reject(new Error("no room")) : storage.write(changes, ...rest)) };
+  const troubles = [];
+  const one = new Queue(failing, JSON, (trouble) => troubles.push(trouble.type));
+  const two = queueOf(storage);
+  one.add(write("unkept"));
+  await one.kept();
+  two.add(write("kept"));
+  await two.kept();
+  assert.equal(one.entries[0].seq, two.entries[0].seq);
+  one.remove(one.entries[0]);
+  await one.kept();
+  assert.deepEqual([troubles, (await storage.list("queue:")).length], [["storage"], 1]);
+});
+
 test("those that another tab has answered, without a word, are found to be gone", async () => {
   const storage = shared();
   const [leader, follower] = [queueOf(storage), queueOf(storage)];
