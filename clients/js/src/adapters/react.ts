@@ -26,7 +26,11 @@ const NOTHING: readonly never[] = [];
  * The records of a model, for as long as the component is there, or wants the same: criteria and sort are compared by what they say, a
  * function that sorts by what it is.
  */
-export function useCollection<T extends object = Record<string, unknown>>(client: Opener, model: string, options: Criteria & CollectionOptions<T> = {}): CollectionView<T> {
+export function useCollection<T extends object = Record<string, unknown>>(
+  client: Opener,
+  model: string,
+  options: Criteria & CollectionOptions<T> = {},
+): CollectionView<T> {
   const { where, ids, sort } = options;
   const order = typeof sort === "function" ? sort : undefined;
   const wanted = JSON.stringify([model, where, ids, order ? null : sort]);

@@ -286,7 +286,8 @@ export class OfflineClient {
     entry.edits.forEach(({ id, set }, at) => {
       const remote = records[at] ?? null;
       const isDeletion = entry.method === "delete";
-      const isOverruled = isDeletion ? remote !== null && "id" in remote : !remote || !Object.entries(own(set)).every(([name, value]) => equal(remote[name], value));
+      const isAsWritten = (): boolean => remote !== null && Object.entries(own(set)).every(([name, value]) => equal(remote[name], value));
+      const isOverruled = isDeletion ? remote !== null && "id" in remote : !isAsWritten();
       if (isOverruled) this.#events.emit("overruled", { model: entry.model, id, local: isDeletion ? null : set, remote });
     });
     this.#waiting.get(entry.write)?.resolve(data);
@@ -355,7 +356,8 @@ function within<T>(answer: Promise<T>, { timeout, signal }: Patience): Promise<T
   if (timeout === undefined && !signal) return answer;
   return new Promise<T>((resolve, reject) => {
     const giveUp = (error: unknown): void => reject(error);
-    const timer = timeout === undefined ? undefined : setTimeout(() => giveUp(BacksyncError.of("timeout", `no answer within ${timeout} ms; the write goes on waiting`)), timeout);
+    const late = (): void => giveUp(BacksyncError.of("timeout", `no answer within ${timeout} ms; the write goes on waiting`));
+    const timer = timeout === undefined ? undefined : setTimeout(late, timeout);
     const abort = (): void => giveUp(signal?.reason);
     if (signal?.aborted) abort();
     signal?.addEventListener("abort", abort, { once: true });

@@ -199,7 +199,8 @@ export class Overlay<T extends object> implements Source<T> {
     return { id, set, seen, ...(base !== undefined && { base }) };
   }
 
-  #write(method: "upsert" | "delete", edits: Edit[], isArray: boolean, { timeout, signal, base: _, ...options }: WriteOptions & Patience): Promise<unknown> {
+  #write(method: "upsert" | "delete", edits: Edit[], isArray: boolean, how: WriteOptions & Patience): Promise<unknown> {
+    const { timeout, signal, base: _, ...options } = how;
     const patience: Patience = { ...(timeout !== undefined && { timeout }), ...(signal && { signal }) };
     return this.host.write({ model: this.model, method, edits, isArray, ...options }, patience);
   }
