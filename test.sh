@@ -48,6 +48,9 @@ node --test tests/console/*.test.mjs
 step 'HTTP, by its own description'
 BACKSYNC_BIN="$PWD/target/debug/backsync" tests/http/described.sh 30
 
+step 'JavaScript client'
+(cd clients/js && npm ci --no-audit --no-fund && BACKSYNC_BIN="$PWD/../../target/debug/backsync" npm test)
+
 step 'Browser'
 (cd examples/log-console && npm ci --no-audit --no-fund)
 (cd tests/browser && npm ci --no-audit --no-fund && BACKSYNC_BIN="$PWD/../../target/debug/backsync" npm test)
