@@ -255,7 +255,7 @@ impl Broker {
     }
 
     fn publication(&self, model: &Model, done: &Done) -> Option<Publication> {
-        if done.changes.is_empty() || !self.0.parts.bus.has_others(self.origin()) {
+        if done.changes.is_empty() || !self.0.parts.bus.carries_commits(self.origin()) {
             return None;
         }
         let changes = done.changes.as_slice().into();
