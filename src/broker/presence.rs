@@ -112,6 +112,17 @@ impl Presence {
         deadline.is_some()
     }
 
+    /// A part of a commit is on its way, with these of its operations in somebody's name: what they delete is not restored
+    /// meanwhile. [`Self::committed`] or [`Self::failed`] has to follow.
+    pub(crate) fn begins(&mut self, model: &ModelName, named: &[Named]) {
+        self.kept.deletes(model, named, true);
+    }
+
+    /// It was refused, or the store failed.
+    pub(crate) fn failed(&mut self, model: &ModelName, named: &[Named]) {
+        self.kept.deletes(model, named, false);
+    }
+
     /// A part of a commit was done, with these of its operations in somebody's name. Answers whether a session came to be by
     /// it that nobody has: it ended while the write was on its way.
     pub(crate) fn committed(
@@ -158,24 +169,24 @@ impl Presence {
     }
 
     /// What is to be done about what the store had when the look began: what other nodes hold of those who came is adopted,
-    /// and what this node holds of those who went is released.
-    pub(crate) fn answer(&self, looking: &Looking, owned: &[Owned], now: Millis) -> Vec<(ModelName, Operation)> {
+    /// and what this node holds of those who went is released. Who came is looked at again until nobody else holds anything.
+    pub(crate) fn answer(&mut self, looking: &Looking, owned: &[Owned], now: Millis) -> Vec<(ModelName, Operation)> {
         let mut operations = Vec::new();
         for Owned { model, id, owner } in owned {
             let is_held_here = owner.node == self.node;
             if is_held_here && looking.ended.contains(&owner.session) && self.has_ended(&owner.session, now) {
                 operations.push((model.clone(), Operation::Release { id: id.clone(), owner: owner.clone() }));
             } else if !is_held_here && looking.arrived.contains(&owner.session) && self.is_here(&owner.session) {
-                let owner = Owner { node: self.node.clone(), ..owner.clone() };
-                operations.push((model.clone(), Operation::Adopt { id: id.clone(), owner }));
+                operations.push((model.clone(), self.adopt(id, owner)));
+                self.arrived.insert(owner.session.clone());
             }
         }
         operations
     }
 
     /// The same about nodes that are not among those alive, which has to be asked after the look began: what they hold of
-    /// sessions that are here now is adopted, and the rest is released when its grace is over. What this node held as an earlier
-    /// incarnation, and others have released, is restored.
+    /// sessions that are here now is adopted, and the rest is released when its grace is over. Of what this node held as an earlier
+    /// incarnation, what lingers is adopted, too, and what others have released of those who are here is restored.
     pub(crate) fn reap(
         &mut self,
         looking: &Looking,
@@ -198,11 +209,11 @@ impl Presence {
                 let lingers = || now + if known.contains(node) { grace.lapsed } else { grace.unknown };
                 let over =
                     *dead.entry(node.clone()).or_insert_with(|| self.dead.get(node).copied().unwrap_or_else(lingers));
-                if self.is_here(session) {
+                let lingers_here = || self.kept.has(model, id, owner) && !self.has_ended(session, now);
+                if self.is_here(session) || lingers_here() {
                     // Those who came are answered anyway.
-                    if !looking.arrived.contains(session) {
-                        let owner = Owner { session: session.clone(), node: self.node.clone() };
-                        operations.push((model.clone(), Operation::Adopt { id: id.clone(), owner }));
+                    if !looking.arrived.contains(session) || !self.is_here(session) {
+                        operations.push((model.clone(), self.adopt(id, owner)));
                     }
                     continue;
                 }
@@ -217,8 +228,9 @@ impl Presence {
         for (model, record, owner) in self.kept.compare(owned, looking.look, &self.node, is_known) {
             let Ok(record) = RecordInput::again(&record) else { continue };
             if self.is_here(&owner.session) {
-                let owner = Owner { node: self.node.clone(), ..owner };
-                operations.push((model, Operation::Restore { record, owner }));
+                let Owner { session, node: from } = owner;
+                let owner = Owner { session, node: self.node.clone() };
+                operations.push((model, Operation::Restore { record, owner, from }));
             }
         }
         operations
@@ -236,6 +248,12 @@ impl Presence {
     /// Not all of it was done.
     pub(crate) fn fail(&mut self, looking: Looking) {
         self.arrived.extend(looking.arrived);
+    }
+
+    /// Have this node hold what another one holds.
+    fn adopt(&self, id: &RecordId, Owner { session, node }: &Owner) -> Operation {
+        let owner = Owner { session: session.clone(), node: self.node.clone() };
+        Operation::Adopt { id: id.clone(), owner, from: node.clone() }
     }
 
     fn is_here(&self, session: &str) -> bool {
@@ -365,7 +383,9 @@ mod tests {
             assert_eq!(operations, ["adopt a came here", "release b went here"]);
             if is_last { presence.settle(&looking, 1) } else { presence.fail(looking) }
         }
-        assert_eq!((presence.has_arrived(), presence.next_deadline()), (false, None));
+        assert_eq!((presence.has_arrived(), presence.next_deadline()), (true, None));
+        look(&mut presence, &[], &["here", "there"], 1);
+        assert!(!presence.has_arrived(), "nobody else holds anything");
     }
 
     #[test]
@@ -401,6 +421,8 @@ mod tests {
         let (owned, alive) = ([owned("a", "me", "there")], ["here", "there"]);
         presence.arrive(&"me".into());
         assert_eq!(look(&mut presence, &owned, &alive, 1), ["adopt a me here"]);
+        assert_eq!(look(&mut presence, &owned, &alive, 1), ["adopt a me here"], "another node may have been faster");
+        assert_eq!(look(&mut presence, &[], &alive, 2), [""; 0]);
         assert_eq!(look(&mut presence, &owned, &alive, 2), [""; 0]);
         assert_eq!(look(&mut presence, &owned, &["here"], 3), ["adopt a me here"], "but of a dead one by who is here");
         presence.arrive(&"me".into());
@@ -455,6 +477,35 @@ mod tests {
         presence.committed(&model(), &done, &[Named { operation: 0, owner, deletes }], true, 0);
         presence.rename("here again".into());
         assert_eq!(look(&mut presence, &[], &["here again"], 1), [""; 0]);
+    }
+
+    #[test]
+    fn what_its_client_is_deleting_is_not_restored_meanwhile() {
+        let mut presence = presence();
+        presence.attach(&"me".into());
+        wrote(&mut presence, "a", "me");
+        let owner = Owner { session: "me".into(), node: "here".into() };
+        let deletes = [Named { operation: 0, owner, deletes: Some(RecordId::parse("a").unwrap()) }];
+        presence.begins(&model(), &deletes);
+        presence.rename("here again".into());
+        assert_eq!(look(&mut presence, &[], &["here again"], 1), [""; 0]);
+        presence.failed(&model(), &deletes);
+        assert_eq!(look(&mut presence, &[], &["here again"], 1), ["restore a me here again"]);
+    }
+
+    #[test]
+    fn what_lingers_here_is_not_left_to_those_who_take_this_node_for_dead() {
+        let mut presence = presence();
+        presence.attach(&"me".into());
+        for id in ["a", "gone"] {
+            wrote(&mut presence, id, "me");
+        }
+        presence.detach("me", Some(20));
+        presence.rename("here again".into());
+        let owned = [owned("a", "me", "here"), owned("b", "me", "there")];
+        assert_eq!(look(&mut presence, &owned, &["here again"], 1), ["adopt a me here again"]);
+        // What is over is over.
+        assert_eq!(look(&mut presence, &owned[..1], &["here again"], 20), ["release a me here"]);
     }
 
     #[test]

@@ -285,11 +285,14 @@ impl World {
     fn write(&mut self, at: usize) {
         let id = format!("c{at}-{}", self.random.below(3));
         let is_delete = self.random.one_in(4);
+        let waking: Vec<usize> = (0..self.nodes.len()).filter(|at| self.is_waking(*at)).collect();
         let client = &mut self.clients[at];
         let Some((node, key)) = client.connections.last().copied().filter(|_| client.is_here) else { return };
         if self.nodes[node].stopped.is_some() {
             return;
         }
+        // A node that wakes writes again what was its client's when it was stopped.
+        let is_held_elsewhere = client.connections.iter().any(|(at, _)| *at != node && waking.contains(at));
         let method = if is_delete { "delete" } else { "upsert" };
         let message = json!({"id": self.random.below(1 << 40), "event": format!("P:{method}"), "data": {"id": id}});
         if self.nodes[node].hub.borrow_mut().receive(key, &message.to_string()) == Progress::Taken {
@@ -300,7 +303,9 @@ impl World {
                 (&mut client.records, &mut client.deleted)
             };
             from.remove(&id);
-            to.insert(id);
+            if !(is_delete && is_held_elsewhere) {
+                to.insert(id);
+            }
         }
     }
 
@@ -327,13 +332,15 @@ impl World {
     }
 
     fn lose(&mut self, at: usize) {
-        let client = &mut self.clients[at];
-        let (node, key) = client.connections.remove(0);
+        let (node, key) = self.clients[at].connections.remove(0);
+        let (is_waking, incarnation, owned) = (self.is_waking(node), self.nodes[node].incarnation(), self.owned());
         self.nodes[node].hub.borrow_mut().remove(key);
+        let client = &mut self.clients[at];
         client.came = NOW.get();
-        if client.is_unsettled && self.linger == 0 {
-            // It may go before it is adopted.
-            client.records.clear();
+        if is_waking || client.is_unsettled {
+            // Others may have let go of its records, or may do so before it comes back, as this node has not adopted them yet.
+            let is_held = |id: &String| owned.iter().any(|of| of.id.as_str() == id && of.owner.node == incarnation);
+            client.records.retain(|id| !is_waking && self.linger > 0 && is_held(id));
         }
         if client.connections.is_empty() {
             (client.is_here, client.left) = (false, NOW.get());
@@ -387,12 +394,11 @@ impl World {
         }
         let is_idle = self.is_idle(node);
         for client in &mut self.clients {
-            if client.connections.iter().any(|(at, _)| *at == node) {
-                client.is_doubtful |= !is_idle;
-                if client.is_unsettled {
-                    client.records.clear();
-                    client.deleted.clear();
-                }
+            client.is_doubtful |= !is_idle && client.connections.iter().any(|(at, _)| *at == node);
+            // It may be on its way there though the connection is lost.
+            if client.is_unsettled {
+                client.records.clear();
+                client.deleted.clear();
             }
         }
         self.nodes[node].stopped = Some((NOW.get(), NOW.get() + self.random.below(3 * LEASE)));
@@ -409,6 +415,11 @@ impl World {
                 client.deleted.clear();
             }
         }
+    }
+
+    /// Whether a node goes on again, and has not looked around yet.
+    fn is_waking(&self, node: usize) -> bool {
+        self.nodes[node].woken == Some(NOW.get()) && !self.is_idle(node)
     }
 
     fn is_idle(&self, node: usize) -> bool {
