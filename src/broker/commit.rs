@@ -24,8 +24,15 @@ impl Broker {
     /// reads just now, so that what came together is one step, and comes to everybody as one.
     pub(super) fn submit(&self, write: Write, here: Option<usize>) {
         let turns = write.models[0].turns.clone();
+        let is_ephemeral = write.models.iter().any(|model| model.rules.ephemeral);
+        if is_ephemeral {
+            let mut presence = self.presence();
+            for (part, model) in write.commit.parts.iter().zip(&write.models) {
+                presence.begins(&model.name, &named(part));
+            }
+        }
         // What the server's own code writes begins with the call, and who is present is looked at as it is.
-        let may_wait = here.is_some() && !write.models.iter().any(|model| model.rules.ephemeral);
+        let may_wait = here.is_some() && !is_ephemeral;
         let Some(write) = turns.begin(write) else { return };
         if may_wait && self.0.store_waits.load(Ordering::Relaxed) {
             let broker = self.clone();
@@ -228,7 +235,10 @@ impl Broker {
     }
 
     fn fail(&self, failure: Failure, follower: Follower, here: Option<usize>) {
-        let Follower { models, completion, .. } = follower;
+        let Follower { models, completion, named } = follower;
+        for (named, model) in named.iter().zip(&models) {
+            self.presence().failed(&model.name, named);
+        }
         match completion {
             Completion::Reply(to) if models[models.len() - 1].is_placed() => {
                 // Behind whatever of this model waits before it, so that replies keep their order.
@@ -259,7 +269,7 @@ impl Broker {
     }
 
     fn publication(&self, model: &Model, done: &Done) -> Option<Publication> {
-        if done.changes.is_empty() || !self.0.parts.bus.has_others(self.origin()) {
+        if done.changes.is_empty() || !self.0.parts.bus.carries_commits(self.origin()) {
             return None;
         }
         let changes = done.changes.as_slice().into();

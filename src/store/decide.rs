@@ -50,9 +50,9 @@ pub(super) fn operation<'a, E: From<Damaged>>(
     Ok(match operation {
         Operation::Upsert { record, replace, terms } => upsert(record, *replace, terms, found, now, base)?,
         Operation::Delete { terms, .. } => delete(terms, found, now),
-        Operation::Adopt { owner, .. } => adopt(owner, found),
+        Operation::Adopt { owner, from, .. } => adopt(owner, from, found),
         Operation::Restore { record, .. } if found.record.is_none() => Verdict::Set(Cow::Borrowed(record), None),
-        Operation::Restore { owner, .. } => adopt(owner, found),
+        Operation::Restore { owner, from, .. } => adopt(owner, from, found),
         Operation::Release { owner, .. } if found.owner == Some(owner) => delete(&Terms::default(), found, now),
         Operation::Release { .. } => Verdict::Keep,
     })
@@ -127,9 +127,9 @@ fn delete(terms: &Terms, found: Found<'_>, now: Millis) -> Verdict<'static> {
     }
 }
 
-fn adopt(owner: &Owner, found: Found<'_>) -> Verdict<'static> {
+fn adopt(owner: &Owner, from: &str, found: Found<'_>) -> Verdict<'static> {
     match found.owner {
-        Some(known) if known.session == owner.session && known.node != owner.node => Verdict::Claim,
+        Some(known) if known.session == owner.session && *known.node == *from => Verdict::Claim,
         _ => Verdict::Keep,
     }
 }

@@ -201,20 +201,24 @@ pub enum Operation {
         /// What else was said about it.
         terms: Terms,
     },
-    /// Have this node hold a record of this session from now on. It is not numbered, and nothing happens where there is no
-    /// such record, or it is not the session's.
+    /// Have this node hold a record of this session that another one holds. It is not numbered, and nothing happens where there is
+    /// no such record, it is not the session's, or yet another node holds it by now.
     Adopt {
         /// The record.
         id: RecordId,
-        /// The session that it belongs to, and the node.
+        /// The session that it belongs to, and the node that holds it from now on.
         owner: Owner,
+        /// The node that held it.
+        from: Arc<str>,
     },
     /// The same, where there is no such record: insert it.
     Restore {
         /// As it was.
         record: RecordInput,
-        /// The session that it belongs to, and the node.
+        /// The session that it belongs to, and the node that holds it from now on.
         owner: Owner,
+        /// The node that held it.
+        from: Arc<str>,
     },
     /// Remove a record of this session, if this node holds it; else nothing happens.
     Release {

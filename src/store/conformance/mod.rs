@@ -235,17 +235,17 @@ pub(crate) fn owner(session: &str, node: &str) -> Owner {
     Owner { session: session.into(), node: node.into() }
 }
 
-pub(crate) fn adopt(record: &str, owner: Owner) -> Operation {
-    Operation::Adopt { id: id(record), owner }
+pub(crate) fn adopt(record: &str, owner: Owner, from: &str) -> Operation {
+    Operation::Adopt { id: id(record), owner, from: from.into() }
 }
 
 pub(crate) fn release(record: &str, owner: Owner) -> Operation {
     Operation::Release { id: id(record), owner }
 }
 
-pub(crate) fn restore(json: &str, owner: Owner) -> Operation {
+pub(crate) fn restore(json: &str, owner: Owner, from: &str) -> Operation {
     match upsert(json) {
-        Operation::Upsert { record, .. } => Operation::Restore { record, owner },
+        Operation::Upsert { record, .. } => Operation::Restore { record, owner, from: from.into() },
         _ => unreachable!("an upsert"),
     }
 }

@@ -56,9 +56,9 @@ impl History {
         let terms = self.terms(name);
         let text = json["id"].as_str().unwrap();
         match self.dice.below(11) {
-            8 => adopt(text, self.owner()),
+            8 => adopt(text, self.owner(), self.dice.pick(&NODES)),
             9 => release(text, self.owner()),
-            10 => restore(&json.to_string(), self.owner()),
+            10 => restore(&json.to_string(), self.owner(), self.dice.pick(&NODES)),
             0 | 1 => on(&terms, delete(text)),
             2 | 3 => on(&terms, replace(&json.to_string())),
             _ => on(&terms, upsert(&json.to_string())),

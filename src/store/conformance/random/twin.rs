@@ -231,8 +231,8 @@ impl Model {
             }
             (
                 Some(Entry { owner: Some(known), .. }),
-                Operation::Adopt { owner, .. } | Operation::Restore { owner, .. },
-            ) if known.session == owner.session => Decision::Claim,
+                Operation::Adopt { owner, from, .. } | Operation::Restore { owner, from, .. },
+            ) if known.session == owner.session && known.node == *from => Decision::Claim,
             _ => Decision::Keep,
         }
     }
