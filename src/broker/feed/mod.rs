@@ -3,13 +3,14 @@
 //! No change is lost or repeated between two looks, each from the time that the one before answered: [`marks`] says how.
 //! Marks are records of a model beside the one that they are of, which no client can name; so they are the same for all nodes.
 
+mod asking;
 mod marks;
 #[cfg(test)]
 mod tests;
 
-use super::{Broker, error, model::Model};
-use crate::store::{Bounds, Commit, Done, Millis, Part, Read, Snapshot, StoreError};
-use backsync_protocol::{ErrorCode, ErrorObject, ModelName, Position, Record, RecordId, json};
+use super::{Broker, error, methods, model::Model};
+use crate::store::{Bounds, Commit, Millis, Part, Read, Snapshot, StoreError};
+use backsync_protocol::{ErrorCode, ErrorObject, ModelName, Position, Query, Record, RecordId, Revision, json};
 use marks::{Mark, Marks, Start};
 use smallvec::smallvec;
 use std::{
@@ -61,15 +62,19 @@ const TOO_OLD: FeedError = FeedError::Gone("what became of the model since then 
 const UNKNOWN: FeedError = FeedError::Gone("this server did not give this time");
 
 impl Broker {
-    /// What became of a model since a time that was answered before; everything since 0.
+    /// What became of a model since a time that was answered before; everything since 0. No policy and no handler is asked.
     ///
     /// # Errors
     /// [`FeedError`].
     pub async fn updates(&self, model: &str, since: Millis) -> Result<Update, FeedError> {
-        let model = self.model(model)?;
+        self.tell(&*self.model(model)?, &Query::default(), since).await
+    }
+
+    /// The same, of what a query asks for of the whole model.
+    async fn tell(&self, model: &Model, query: &Query, since: Millis) -> Result<Update, FeedError> {
         let (start, mut known) = {
             let _turn = model.feed.turn().await;
-            self.learn(&model).await?;
+            self.learn(model).await?;
             let marks = model.feed.marks();
             (marks.start(since), marks.reach())
         };
@@ -78,7 +83,7 @@ impl Broker {
             Start::After(position, within) => (Some(position), within),
             Start::Gone => return Err(TOO_OLD),
         };
-        let mut found = self.read_after(&model, after).await?;
+        let mut found = self.read_after(model, query, after).await?;
         if after.is_some() && found.reset {
             return Err(TOO_OLD);
         }
@@ -87,7 +92,7 @@ impl Broker {
         }
         let _turn = model.feed.turn().await;
         for _ in 0..ATTEMPTS {
-            self.learn(&model).await?;
+            self.learn(model).await?;
             let (reach, last, next) = {
                 let marks = model.feed.marks();
                 (marks.reach(), marks.last(), marks.next_look(found.position, self.now()))
@@ -96,7 +101,7 @@ impl Broker {
                 // What had a time before the model was read, and is beyond it, was taken back.
                 _ if reach > found.position.revision && reach > known => {
                     known = reach;
-                    let later = self.read_after(&model, Some(found.position)).await?;
+                    let later = self.read_after(model, query, Some(found.position)).await?;
                     match (later.reset, after) {
                         (false, _) => follow(&mut found, later),
                         (true, None) => found = later,
@@ -108,7 +113,7 @@ impl Broker {
                 }
                 _ if next.time < since => return Err(UNKNOWN),
                 _ => {
-                    if self.keep(&model, next).await? {
+                    if self.keep(model, next).await? {
                         return Ok(model.feed.update(next.time, found, after.is_some()));
                     }
                 }
@@ -117,15 +122,16 @@ impl Broker {
         Err(busy(&model.name))
     }
 
-    /// Give the changes of a batch a time of their own, which nothing else has, and answer it.
-    pub(super) async fn date(&self, model: &Model, done: &Done) -> Result<Millis, FeedError> {
-        let batch = done.changes.first().zip(done.changes.last()).map(|(first, last)| (first.revision, last.revision));
+    /// Give the changes of a batch, of which these are the first and the last, a time of their own, which nothing else has, and answer
+    /// it.
+    async fn date(&self, model: &Model, batch: Option<(Revision, Revision)>) -> Result<Millis, FeedError> {
+        let stands = self.store().position(&model.name).await.map_err(|cause| failed(model, &cause))?;
         let _turn = model.feed.turn().await;
         for _ in 0..ATTEMPTS {
             self.learn(model).await?;
             let (bare, next) = {
                 let marks = model.feed.marks();
-                (marks.bare(), marks.next_batch(batch, done.position, self.now()))
+                (marks.bare(), marks.next_batch(batch, stands, self.now()))
             };
             if let Some(bare) = bare.filter(|_| batch.is_none()) {
                 return Ok(bare.time);
@@ -138,8 +144,8 @@ impl Broker {
     }
 
     /// What became of the model after a position; everything without one.
-    async fn read_after(&self, model: &Model, after: Option<Position>) -> Result<Snapshot, FeedError> {
-        let read = Read { since: after, ..Read::default() };
+    async fn read_after(&self, model: &Model, query: &Query, after: Option<Position>) -> Result<Snapshot, FeedError> {
+        let read = Read { since: after, ..methods::wanted(query) };
         self.store().read(&model.name, read).await.map_err(|cause| failed(model, &cause))
     }
 
