@@ -13,6 +13,7 @@ mod memory;
 pub mod open;
 mod owner;
 mod redis;
+mod shape;
 mod sqlite;
 
 pub use lease::{Lease, Nodes};
@@ -23,7 +24,7 @@ pub use redis::{Groups, Redis, RedisOptions};
 pub use sqlite::{Sqlite, SqliteOptions};
 
 use backsync_protocol::{
-    ConflictPolicy, Filter, ModelName, Position, Record, RecordId, RecordInput, Revision, Side, Sort,
+    ConflictPolicy, Cursor, Filter, ModelName, Position, Record, RecordId, RecordInput, Revision, Side, Sort,
 };
 use smallvec::SmallVec;
 use std::{
@@ -363,6 +364,8 @@ pub struct Read {
     pub skip: usize,
     /// No more than so many.
     pub limit: Option<usize>,
+    /// Only those behind this place in the order; it goes with [`Selection::All`].
+    pub after: Option<Cursor>,
     /// Only what became of them after this position; it goes with a selection and a filter, not with order and limits.
     pub since: Option<Position>,
 }
@@ -386,6 +389,8 @@ pub struct Snapshot {
     pub deleted: Vec<RecordId>,
     /// The position asked about is not of this history, or too long ago: this is everything.
     pub reset: bool,
+    /// Where the limit cut off more records of [`Selection::All`]: behind which place they are.
+    pub next: Option<Cursor>,
     /// The position at which the records are so.
     pub position: Position,
 }

@@ -77,6 +77,8 @@ macro_rules! conformance {
                 only_what_matches_is_read,
                 the_order_may_be_chosen,
                 some_are_left_out_at_both_ends,
+                pages_go_on_where_the_last_one_ended,
+                pages_are_stable_while_records_change,
                 an_update_tells_what_was_before,
                 a_closed_store_says_so,
             }
