@@ -249,7 +249,7 @@ mod tests {
         }
 
         fn told(&self, records: Vec<Record>) -> Snapshot {
-            Snapshot { records, deleted: Vec::new(), reset: false, position: at(1, self.revision) }
+            Snapshot { records, deleted: Vec::new(), reset: false, next: None, position: at(1, self.revision) }
         }
 
         /// As somebody finds them who comes later.
