@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     bus::Publication,
-    store::{Answer, Commit, Committed, Done, Few, Operation, Outcome, Part, StoreError},
+    store::{Answer, ChangeKind, Commit, Committed, Done, Few, Operation, Outcome, Part, StoreError},
 };
 use backsync_protocol::{Epoch, Position};
 use smallvec::smallvec;
@@ -161,7 +161,11 @@ impl Broker {
         let Follower { models, mut completion, named } = follower;
         self.note(&committed, &models, &named);
         let caller = match &mut completion {
-            Completion::Reply(to) => to.caller.take(),
+            Completion::Reply(to) => {
+                let first = committed.parts[0].changes.first();
+                to.inserted = first.is_some_and(|change| change.kind == ChangeKind::Insert);
+                to.caller.take()
+            }
             Completion::Signal(_) => None,
         };
         let told = caller.map(|caller| (caller, handler::to_tell(&committed, &models)));

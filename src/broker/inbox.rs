@@ -55,6 +55,8 @@ pub(crate) struct ReplyTo {
     pub(crate) asked: Asked,
     /// Who asked, where a handler is to know of the changes.
     pub(crate) caller: Option<Box<Caller>>,
+    /// Whether the first thing that it did was an insertion.
+    pub(crate) inserted: bool,
 }
 
 /// What was asked, which says how the reply looks.

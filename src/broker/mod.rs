@@ -40,7 +40,7 @@ pub use hub::{ConnectionKey, Hub, Progress, Sink};
 #[cfg(feature = "server")]
 pub(crate) use outbox::{Outbox, Written};
 pub use own::{Answering, record_of};
-pub use rules::ModelRules;
+pub use rules::{ModelRules, Reference};
 
 use crate::{
     auth::{Authenticator, Policy},

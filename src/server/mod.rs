@@ -5,6 +5,7 @@
 //! Within somebody else's `App` the doors are a scope of it ([`Doors::mount`]), and WebSockets come in by actix-ws. Both lead to the
 //! same hub.
 
+mod api;
 mod connection;
 mod console;
 mod conversation;
@@ -15,6 +16,7 @@ mod routes;
 mod sockjs;
 mod transports;
 mod upgrade;
+mod visitor;
 mod worker;
 
 pub use actix_web::web::ServiceConfig;

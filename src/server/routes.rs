@@ -1,6 +1,6 @@
 //! The URL map of what is answered over plain HTTP; below the SockJS prefixes it goes on in `sockjs`.
 
-use super::{console, sockjs::Entrance, upgrade, worker::Worker};
+use super::{api::Api, console, sockjs::Entrance, upgrade, worker::Worker};
 use actix_web::{
     App, HttpRequest, HttpResponse,
     body::MessageBody,
@@ -32,6 +32,8 @@ pub(super) fn app(
             let prefix = endpoint.messages.path();
             Entrance::new(endpoint.clone(), false, move || Ok(worker.clone())).open(prefix, config);
         }
+        let of = worker.clone();
+        Api::new(worker.doors.clone(), false, move || Ok(of.clone())).open(config);
         if with_console {
             config.route("/", web::get().to(index)).route("/console/{file}", web::get().to(asset));
         }

@@ -15,6 +15,9 @@ mod client;
 /// SockJS over HTTP, for that client.
 mod fallback;
 
+/// A client of plain HTTP.
+mod http;
+
 /// A socket that says exactly the bytes it is told to, also those that no client library would.
 mod wire;
 
@@ -33,6 +36,9 @@ mod transcripts;
 
 /// One order for all listeners, replies behind their own pushes, no hole between a read and what follows: under load.
 mod order;
+
+/// Models over plain HTTP: the same records, the same listeners.
+mod api;
 
 // ---- what comes in broken ----
 

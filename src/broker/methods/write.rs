@@ -3,7 +3,7 @@
 use super::{Call, consult, read::append_array};
 use crate::{
     broker::{
-        error,
+        Framing, error,
         hub::{ConnectionKey, Hub, Progress},
         inbox::{Answered, Asked, BATCH_EVENT, Entry, Failure, ReplyTo},
         model::Model,
@@ -204,7 +204,8 @@ fn submit(
         Box::new(Transaction { client, id: id.into(), digest })
     });
     let commit = Commit { parts, transaction, now: hub.broker.now() };
-    let to = ReplyTo { worker: hub.worker(), connection: key, id: id.map(Box::from), asked, caller: None };
+    let to =
+        ReplyTo { worker: hub.worker(), connection: key, id: id.map(Box::from), asked, caller: None, inserted: false };
     let to = Box::new(to);
     match models.iter().find(|model| model.handler.is_some()) {
         None => hub.submit(key, Write { commit, models, completion: Completion::Reply(to) }),
@@ -223,9 +224,13 @@ pub(crate) fn reply(hub: &mut Hub, to: &ReplyTo, committed: &Committed) {
     match &to.asked {
         Asked::One { model, method, batch, answered } => {
             let done = &committed.parts[0];
+            let tells_what_is_new = hub.framing(to.connection) == Some(Framing::Lines);
             hub.reply(to.connection, [model], |out| {
                 message::begin_reply(id, to.event(), out);
                 append_result(*method, *batch, answered, done, 0..done.records.len(), out);
+                if tells_what_is_new && !batch && to.inserted {
+                    out.push_str(",\"created\":true");
+                }
                 message::end(Some(done.position), out);
             });
         }
