@@ -99,7 +99,8 @@ fn lines_that_are_no_records_are_named_and_the_others_go_on() {
 #[test]
 fn an_atomic_import_is_all_or_nothing() {
     let (server, folder) = (Server::start(Setup::memory()), TempDir::new().unwrap());
-    let lines = |last: &str| (0..3000).map(|n| json!({"id": n}).to_string()).chain([last.to_owned()]).collect::<Vec<_>>();
+    let lines =
+        |last: &str| (0..3000).map(|n| json!({"id": n}).to_string()).chain([last.to_owned()]).collect::<Vec<_>>();
     for wrong in ["{", r#"{"id":{}}"#] {
         let output = run(&server, &["import", "Line", shown(&file(&folder, "wrong", lines(wrong))), "--atomic"]);
         let said = text(&output.stderr);
@@ -121,7 +122,10 @@ fn what_is_exported_is_imported_as_it_was() {
     let mut client = Client::connect(&server);
     let big = "123456789012345678901234567890.10";
     for n in 0..25 {
-        client.must("User:upsert", serde_json::from_str(&format!(r#"{{"id":"u{n}","n":{n},"team":{}}}"#, n % 2)).unwrap());
+        client.must(
+            "User:upsert",
+            serde_json::from_str(&format!(r#"{{"id":"u{n}","n":{n},"team":{}}}"#, n % 2)).unwrap(),
+        );
     }
     client.must("User:upsert", json!({"id": "u3", "name": "Ada \u{1b}[2J", "at": {"_rev": 1}}));
     let path = folder.path().join("users.ndjson");
