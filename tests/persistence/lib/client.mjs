@@ -9,6 +9,8 @@ const FOLDER = new URL("../node_modules/persistencejs/lib/", import.meta.url);
 const MENDED = {
   "persistence.js": [],
   "persistence.store.memory.js": [
+    // What was new is so for ever, and counts as edited at every sync.
+    ["trackedObjects[id]._dirtyProperties = {};", "trackedObjects[id]._dirtyProperties = {};\n              trackedObjects[id]._new = false;"],
     // What was queried is a copy, and to empty that removes nothing. The SQL stores remove the records, and note them.
     [
       "    var coll = makeLocalClone(this);\n    coll.destroyAll(null, callback);",
@@ -83,7 +85,7 @@ export async function startClient(url) {
   const Task = persistence.define("Task", { name: "TEXT", done: "BOOL" });
   Task.enableSync(`${url}/sync/Task`);
 
-  const all = () => new Promise((resolve) => Task.all().list(null, resolve));
+  const all = async () => Array.from(await new Promise((resolve) => Task.all().list(null, resolve)));
   const find = async (name) => (await all()).find((task) => task.name === name);
   // What is written in the millisecond of a sync, or of the edit before it, is not noticed.
   const flush = () => {
