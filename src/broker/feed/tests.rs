@@ -9,7 +9,7 @@ use crate::{
     random::{Random, each_seed},
     store::{
         Answer, ChangeKind, Commit, Done, Few, Lease, Memory, Millis, Nodes, Operation, Outcome, Owned, Page, Read,
-        Retention, Snapshot, Sqlite, SqliteOptions, Store, Terms,
+        Retention, Snapshot, Sqlite, SqliteOptions, Store, Terms, two_over_redis,
     },
 };
 use backsync_protocol::{ModelName, Position, Record, RecordId, RecordInput};
@@ -133,10 +133,11 @@ fn number_of(record: &Record) -> u64 {
 }
 
 impl World {
-    fn new(seed: u64, store: &Arc<dyn Store>, is_forgetful: bool) -> Rc<Self> {
-        let node = |number| {
-            let random = Mutex::new(Random::seeded(seed * 2 + number));
-            let store = Arc::new(Slow { store: store.clone(), random });
+    /// Two nodes, each with its way to the store.
+    fn new(seed: u64, stores: &[Arc<dyn Store>; 2], is_forgetful: bool) -> Rc<Self> {
+        let node = |number: usize| {
+            let random = Mutex::new(Random::seeded(seed * 2 + number as u64));
+            let store = Arc::new(Slow { store: stores[number].clone(), random });
             Broker::new(Parts { clock: || NOW.get(), ..parts(store) })
         };
         let nodes = vec![node(0), node(1)];
@@ -316,20 +317,25 @@ fn block_on<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
 }
 
-fn hammer(seed: u64, open: impl FnOnce(Retention) -> Arc<dyn Store>) {
+fn hammer(seed: u64, open: impl FnOnce(Retention) -> [Arc<dyn Store>; 2]) {
     let is_forgetful = seed % 3 == 0;
     let little = Retention { log_entries: 8, tombstones: 4, ..Retention::default() };
-    let store = open(if is_forgetful { little } else { Retention::default() });
+    let stores = open(if is_forgetful { little } else { Retention::default() });
     NOW.set(1_000);
     block_on(async {
-        World::new(seed, &store, is_forgetful).hammer().await;
-        store.close().await.unwrap();
+        World::new(seed, &stores, is_forgetful).hammer().await;
+        stores[0].close().await.unwrap();
     });
 }
 
 #[test]
 fn no_change_is_lost_or_told_twice_by_the_feed() {
-    each_seed("feed", 300, |seed| hammer(seed, |retention| Arc::new(Memory::new(retention))));
+    each_seed("feed", 300, |seed| hammer(seed, |retention| both(Arc::new(Memory::new(retention)))));
+}
+
+/// The same for two nodes.
+fn both(store: Arc<dyn Store>) -> [Arc<dyn Store>; 2] {
+    [store.clone(), store]
 }
 
 fn open(directory: &Path, retention: Retention) -> Arc<dyn Store> {
@@ -340,8 +346,13 @@ fn open(directory: &Path, retention: Retention) -> Arc<dyn Store> {
 fn the_feed_of_a_database_is_as_exact() {
     each_seed("feed", 6, |seed| {
         let data = TempDir::new().unwrap();
-        hammer(seed, |retention| open(data.path(), retention));
+        hammer(seed, |retention| both(open(data.path(), retention)));
     });
+}
+
+#[test]
+fn the_feed_of_nodes_over_one_redis_is_as_exact() {
+    each_seed("feed", 12, |seed| hammer(seed, two_over_redis));
 }
 
 /// A broker over a store that was opened (again), and something written to it.
