@@ -82,6 +82,7 @@ pub(super) fn options(settings: &Settings) -> Options {
         heartbeat: settings.heartbeat.interval(),
         timeout: settings.heartbeat.timeout(),
         sockjs: sockjs(&settings.sockjs),
+        public_dir: Some(&settings.server.public_dir).filter(|folder| !folder.is_empty()).map(Into::into),
         console: settings.console.enabled,
         directory: None,
     }

@@ -40,6 +40,9 @@ mod order;
 /// Models over plain HTTP: the same records, the same listeners.
 mod api;
 
+/// Files of somebody's own application.
+mod public_files;
+
 // ---- what comes in broken ----
 
 /// Messages that are none: each gets its answer, and harms nobody.

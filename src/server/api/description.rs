@@ -118,9 +118,6 @@ pub(super) struct LineResult {
     /// Its revision.
     #[schema(nullable = false)]
     _rev: Option<u64>,
-    /// Whether it is new.
-    #[schema(nullable = false)]
-    created: Option<bool>,
     /// Why it was not written: an error object of the wire.
     #[schema(value_type = Object, nullable = false)]
     error: Option<serde_json::Value>,
@@ -132,7 +129,7 @@ pub(super) struct LineResult {
 #[expect(dead_code, reason = "it is described here, and read by hand")]
 pub(super) struct OfModel {
     /// A model: 1 to 128 of letters, digits, `_`, `-` and `.`. It is there as soon as somebody names it.
-    #[param(example = "Task")]
+    #[param(example = "Task", pattern = "^[A-Za-z0-9_.-]{1,128}$")]
     model: String,
 }
 
@@ -142,7 +139,7 @@ pub(super) struct OfModel {
 #[expect(dead_code, reason = "it is described here, and read by hand")]
 pub(super) struct OfRecord {
     /// A record's id.
-    #[param(example = "t1")]
+    #[param(example = "t1", min_length = 1, max_length = 256)]
     id: String,
 }
 

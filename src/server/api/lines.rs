@@ -1,4 +1,7 @@
 //! A record a line (NDJSON): each is a write of its own, done as it comes, and answered by a line of its own, in their order.
+//!
+//! What came together is tried as one batch, which costs a store as much as one write. Only where the batch is refused its lines are
+//! written one by one, so that each has an outcome of its own either way.
 
 use super::{
     Answer, begin,
@@ -6,7 +9,7 @@ use super::{
     exchange::{Asker, Exchange, ending, message},
     problem::Problem,
     records::next_line,
-    reply::Reply,
+    reply::{Reply, Stamp},
 };
 use crate::broker::Progress;
 use actix_web::{
@@ -26,11 +29,10 @@ use std::{
     task::{Context, Poll},
 };
 
-/// Answers are sent when there are so many bytes of them, or nothing more to be done just now.
-const PIECE: usize = 16 << 10;
-
-/// So many lines may wait for their answer. More are not looked at.
-const UNANSWERED: usize = 1024;
+/// So many lines are tried as one batch,
+const GROUP: usize = 1000;
+/// and so many bytes, and the line that exceeds it.
+const GROUP_BYTES: usize = 1 << 20;
 
 /// Begin to write what comes, and to answer it.
 pub(super) fn answer(
@@ -40,6 +42,7 @@ pub(super) fn answer(
     model: String,
     options: String,
     limit: usize,
+    most: usize,
 ) -> Answer {
     if asker.is_keyed() {
         let message =
@@ -51,16 +54,18 @@ pub(super) fn answer(
         chunks: Some(body::chunks(request, payload)?),
         held: BytesMut::new(),
         limit,
+        most: most.clamp(1, GROUP),
         model,
         options,
         read: 0,
-        expected: VecDeque::new(),
-        waiting: None,
+        group: Vec::new(),
+        offers: VecDeque::new(),
+        unanswered: 0,
+        outcomes: Vec::new(),
     };
-    Ok(HttpResponse::Ok()
-        .insert_header((header::CACHE_CONTROL, "no-store"))
-        .content_type("application/x-ndjson")
-        .body(lines))
+    let mut response = HttpResponse::Ok();
+    response.insert_header((header::CACHE_CONTROL, "no-store")).content_type("application/x-ndjson");
+    Ok(response.body(lines))
 }
 
 /// Lines as one array, for a write that is to be done whole or not at all.
@@ -78,148 +83,185 @@ struct Lines {
     held: BytesMut,
     /// The longest line, in bytes.
     limit: usize,
+    /// The most lines of a batch.
+    most: usize,
     model: String,
     options: String,
     /// Lines so far.
     read: u64,
-    /// What is to be answered, in its order.
-    expected: VecDeque<Expected>,
-    /// A message that has to wait for others.
-    waiting: Option<String>,
-}
-
-/// A line that was read.
-enum Expected {
-    /// The broker answers it.
-    Reply(u64),
-    /// It is wrong already.
-    Wrong(u64, Box<ErrorObject>),
+    /// Those that are under way: which line, and its text or what is wrong with it.
+    group: Vec<(u64, Result<Bytes, ErrorObject>)>,
+    /// Messages about it that were not taken yet.
+    offers: VecDeque<String>,
+    /// Messages without a reply.
+    unanswered: usize,
+    /// What became of its lines that are right.
+    outcomes: Vec<Result<Option<Stamp>, ErrorObject>>,
 }
 
 impl Lines {
-    /// Take in what can be taken now. Answers whether there may be more without waiting.
-    fn take_in(&mut self, context: &mut Context<'_>) -> bool {
-        if let Some(message) = self.waiting.take() {
-            // Who is told to wait is told when to come again.
-            if !self.exchange.mailbox().take_resumed() || self.exchange.offer(&message) == Progress::Later {
-                self.waiting = Some(message);
+    /// Take a line out of what came.
+    fn line(&mut self, line: Bytes) {
+        self.read += 1;
+        if line.trim_ascii().is_empty() {
+            return;
+        }
+        let wrong = |code, message: String| Err(ErrorObject::new(code, message));
+        let text = match std::str::from_utf8(&line) {
+            Err(_) => wrong(ErrorCode::InvalidMessage, "the line is not UTF-8".to_owned()),
+            Ok(_) if line.len() > self.limit => Err(Problem::too_large(self.limit).error().clone()),
+            Ok(text) => match serde_json::from_str::<&RawValue>(text) {
+                Err(cause) => wrong(ErrorCode::InvalidMessage, format!("the line is not JSON: {cause}")),
+                Ok(value) if !value.get().starts_with('{') => {
+                    let given = json::excerpt(value.get());
+                    wrong(ErrorCode::InvalidData, format!("a line is a record, which is a JSON object, not {given}"))
+                }
+                Ok(value) => Ok(line.slice_ref(value.get().as_bytes())),
+            },
+        };
+        self.group.push((self.read, text));
+    }
+
+    /// Something is wrong with what came, and where it goes on is not known.
+    fn break_off(&mut self, problem: &Problem) {
+        self.chunks = None;
+        self.held.clear();
+        self.read += 1;
+        self.group.push((self.read, Err(problem.error().clone())));
+    }
+
+    /// Put the next lines together, as far as they are there, and begin to write them. Answers whether there are any.
+    fn begin_group(&mut self) -> bool {
+        let mut bytes = 0;
+        while self.group.len() < self.most && bytes < GROUP_BYTES {
+            let line = match next_line(&mut self.held) {
+                Some(line) => line,
+                None if self.held.len() > self.limit => {
+                    self.break_off(&Problem::too_large(self.limit));
+                    break;
+                }
+                None if self.chunks.is_none() && !self.held.is_empty() => self.held.split().freeze(),
+                None => break,
+            };
+            bytes += line.len();
+            self.line(line);
+        }
+        let texts: Vec<&str> = self.texts().collect();
+        if !texts.is_empty() {
+            let message = match texts.as_slice() {
+                [one] => self.message(one),
+                many => self.message(&format!("[{}]", many.join(","))),
+            };
+            self.offers.push_back(message);
+        }
+        !self.group.is_empty()
+    }
+
+    fn texts(&self) -> impl Iterator<Item = &str> {
+        let right = self.group.iter().filter_map(|(_, text)| text.as_ref().ok());
+        right.map(|text| std::str::from_utf8(text).expect("it was looked at"))
+    }
+
+    fn message(&self, data: &str) -> String {
+        // A named client's transactions are told apart by their ids, and this is none that is repeated.
+        let id = format!("\"{}\"", uuid::Uuid::new_v4());
+        message(&id, &self.model, "upsert", Some(data), Some(&self.options))
+    }
+
+    /// Have messages taken, and take replies, as far as that goes without waiting. Answers whether the group is over.
+    fn work(&mut self) -> bool {
+        loop {
+            while let Some(message) = self.offers.front() {
+                if self.exchange.offer(message) == Progress::Later {
+                    break;
+                }
+                self.offers.pop_front();
+                self.unanswered += 1;
+            }
+            self.exchange.flush();
+            let mut has_taken = false;
+            while self.unanswered > 0
+                && let Some(piece) = self.exchange.mailbox().take_to(b"\n")
+            {
+                // A heartbeat is an empty line.
+                if piece.len() > 1 {
+                    has_taken = true;
+                    self.unanswered -= 1;
+                    self.answered(Reply::parse(piece));
+                }
+            }
+            if self.exchange.mailbox().is_ended() {
+                let count = self.texts().count();
+                self.outcomes.resize_with(count, || Err(ending()));
+                self.offers.clear();
+                self.unanswered = 0;
+                self.chunks = None;
+                self.held.clear();
+            }
+            if self.offers.is_empty() && self.unanswered == 0 {
+                return true;
+            }
+            if !has_taken && !self.exchange.mailbox().take_resumed() {
                 return false;
             }
         }
-        while self.waiting.is_none() && self.expected.len() < UNANSWERED {
-            let Some(line) = next_line(&mut self.held) else { break };
-            self.line(&line);
-        }
-        self.exchange.flush();
-        if self.waiting.is_some() || self.expected.len() >= UNANSWERED {
-            return false;
-        }
-        let Some(chunks) = &mut self.chunks else { return false };
-        match chunks.as_mut().poll_next(context) {
-            Poll::Pending => return false,
-            Poll::Ready(Some(Ok(chunk))) => self.held.extend_from_slice(&chunk),
-            Poll::Ready(end) => {
-                self.chunks = None;
-                let last = self.held.split().freeze();
-                if let Some(Err(cause)) = end {
-                    // The line that it breaks off in is not known.
-                    self.read += 1;
-                    self.wrong(body::broken(&cause).error().clone());
-                } else {
-                    self.line(&last);
-                    self.exchange.flush();
+    }
+
+    fn answered(&mut self, reply: Result<Reply, ErrorObject>) {
+        let count = self.texts().count();
+        let is_batch = count > 1 && self.outcomes.is_empty() && self.unanswered == 0 && self.offers.is_empty();
+        match reply {
+            Ok(reply) if is_batch => match serde_json::from_str(reply.data()) {
+                Ok(stamps) => self.outcomes = Vec::into_iter(stamps).map(Ok).collect(),
+                Err(cause) => {
+                    tracing::error!(error = %cause, "the reply to a batch is not understood");
+                    let error = ErrorObject::new(ErrorCode::Internal, "the server does not understand itself");
+                    self.outcomes = (0..count).map(|_| Err(error.clone())).collect();
                 }
+            },
+            // Nothing of it was done, and each may be done by itself.
+            Err(error) if is_batch && !error.retry => {
+                self.offers = self.texts().map(|text| self.message(text)).collect();
             }
-        }
-        if self.held.len() > self.limit && memchr::memchr(b'\n', &self.held).is_none() {
-            // Where it ends is not known, so nothing behind it is either.
-            self.chunks = None;
-            self.held.clear();
-            self.read += 1;
-            self.wrong(Problem::too_large(self.limit).error().clone());
-        }
-        true
-    }
-
-    fn line(&mut self, line: &[u8]) {
-        if line.trim_ascii().is_empty() {
-            self.read += u64::from(!line.is_empty() || self.chunks.is_some());
-            return;
-        }
-        self.read += 1;
-        let text = match std::str::from_utf8(line) {
-            Ok(_) if line.len() > self.limit => return self.wrong(Problem::too_large(self.limit).error().clone()),
-            Ok(text) => text,
-            Err(_) => return self.wrong(ErrorObject::new(ErrorCode::InvalidMessage, "the line is not UTF-8")),
-        };
-        if let Err(cause) = serde_json::from_str::<&RawValue>(text) {
-            return self.wrong(ErrorObject::new(ErrorCode::InvalidMessage, format!("the line is not JSON: {cause}")));
-        }
-        let text = text.trim_ascii();
-        if !text.starts_with('{') {
-            let given = json::excerpt(text);
-            let message = format!("a line is a record, which is a JSON object, not {given}");
-            return self.wrong(ErrorObject::new(ErrorCode::InvalidData, message));
-        }
-        self.expected.push_back(Expected::Reply(self.read));
-        // A named client's transactions are told apart by their ids, and this is none that is repeated.
-        let id = format!("\"{}\"", uuid::Uuid::new_v4());
-        let message = message(&id, &self.model, "upsert", Some(text), Some(&self.options));
-        if self.exchange.offer(&message) == Progress::Later {
-            self.waiting = Some(message);
+            Err(error) if is_batch => self.outcomes = (0..count).map(|_| Err(error.clone())).collect(),
+            reply => self.outcomes.push(reply.map(|reply| reply.stamp())),
         }
     }
 
-    fn wrong(&mut self, error: ErrorObject) {
-        self.expected.push_back(Expected::Wrong(self.read, Box::new(error)));
-    }
-
-    /// Answer what can be answered now.
-    fn answer(&mut self, out: &mut String) {
-        while out.len() < PIECE
-            && let Some(next) = self.expected.front()
-        {
-            match next {
-                Expected::Wrong(line, error) => append_failure(*line, error, out),
-                Expected::Reply(line) => {
-                    match self.exchange.mailbox().take_to(b"\n") {
-                        // A heartbeat.
-                        Some(piece) if piece.len() == 1 => continue,
-                        Some(piece) => append_result(*line, Reply::parse(piece), out),
-                        None if self.exchange.mailbox().is_ended() => append_failure(*line, &ending(), out),
-                        None => return,
-                    }
-                }
-            }
-            self.expected.pop_front();
+    /// What became of the group, as lines.
+    fn finish_group(&mut self) -> String {
+        let mut out = String::with_capacity(self.group.len() * 64);
+        let mut outcomes = std::mem::take(&mut self.outcomes).into_iter();
+        for (line, text) in self.group.drain(..) {
+            let outcome = match text {
+                Ok(_) => outcomes.next().expect("each line that is right has an outcome"),
+                Err(error) => Err(error),
+            };
+            append(line, outcome, &mut out);
         }
+        out
     }
 }
 
-fn append_result(line: u64, reply: Result<Reply, ErrorObject>, out: &mut String) {
-    match reply {
-        Err(error) => append_failure(line, &error, out),
-        Ok(reply) => {
-            write!(out, "{{\"line\":{line}").expect("writing to a string cannot fail");
-            // A write that lost against a deletion leaves nothing.
-            if let Some(stamp) = reply.stamp() {
-                out.push_str(",\"id\":");
-                json::append_string(&stamp.id, out);
-                if let Some(revision) = stamp.revision {
-                    write!(out, ",\"_rev\":{revision}").expect("writing to a string cannot fail");
-                }
+fn append(line: u64, outcome: Result<Option<Stamp>, ErrorObject>, out: &mut String) {
+    write!(out, "{{\"line\":{line}").expect("writing to a string cannot fail");
+    match outcome {
+        Ok(Some(Stamp { id, revision })) => {
+            out.push_str(",\"id\":");
+            json::append_string(&id, out);
+            if let Some(revision) = revision {
+                write!(out, ",\"_rev\":{revision}").expect("writing to a string cannot fail");
             }
-            if reply.is_created {
-                out.push_str(",\"created\":true");
-            }
-            out.push_str("}\n");
+        }
+        // It lost against a deletion, which leaves nothing.
+        Ok(None) => {}
+        Err(mut error) => {
+            error.element = None;
+            let error = serde_json::to_string(&error).expect("an error object is always serializable");
+            write!(out, ",\"error\":{error}").expect("writing to a string cannot fail");
         }
     }
-}
-
-fn append_failure(line: u64, error: &ErrorObject, out: &mut String) {
-    let error = serde_json::to_string(error).expect("an error object is always serializable");
-    writeln!(out, "{{\"line\":{line},\"error\":{error}}}").expect("writing to a string cannot fail");
+    out.push_str("}\n");
 }
 
 impl MessageBody for Lines {
@@ -231,19 +273,21 @@ impl MessageBody for Lines {
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Infallible>>> {
         let this = &mut *self;
-        let mut out = String::new();
         loop {
-            // Before looking, so that nothing is missed.
-            this.exchange.mailbox().wait(context);
-            let goes_on = this.take_in(context);
-            this.answer(&mut out);
-            if out.len() >= PIECE || (!goes_on && !out.is_empty()) {
-                return Poll::Ready(Some(Ok(out.into())));
+            if !this.group.is_empty() || this.begin_group() {
+                // Before looking, so that nothing is missed.
+                this.exchange.mailbox().wait(context);
+                return match this.work() {
+                    true => Poll::Ready(Some(Ok(this.finish_group().into()))),
+                    false => Poll::Pending,
+                };
             }
-            if !goes_on {
-                let is_over =
-                    this.chunks.is_none() && this.expected.is_empty() && this.waiting.is_none() && this.held.is_empty();
-                return if is_over { Poll::Ready(None) } else { Poll::Pending };
+            let Some(chunks) = &mut this.chunks else { return Poll::Ready(None) };
+            match chunks.as_mut().poll_next(context) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Some(Ok(chunk))) => this.held.extend_from_slice(&chunk),
+                Poll::Ready(Some(Err(cause))) => this.break_off(&body::broken(&cause)),
+                Poll::Ready(None) => this.chunks = None,
             }
         }
     }

@@ -123,9 +123,10 @@ pub(super) async fn write(request: HttpRequest, payload: Payload) -> Answer {
     }
     let options = conditions::options(&params, condition, params.flag("replace")?);
     let is_atomic = params.flag("atomic")?;
-    let one = Api::of(&request).doors.options.message_bytes;
+    let doors = &Api::of(&request).doors;
+    let (one, batch) = (doors.options.message_bytes, doors.broker.limits().batch_records);
     let text = match Kind::of(&request)? {
-        Kind::Lines if !is_atomic => return lines::answer(&request, payload, &asker, model, options, one),
+        Kind::Lines if !is_atomic => return lines::answer(&request, payload, &asker, model, options, one, batch),
         Kind::Lines => lines::array(&body::whole(&request, payload, one.saturating_mul(MANY)).await?),
         Kind::Json => body::whole(&request, payload, one.saturating_mul(MANY)).await?,
     };

@@ -55,7 +55,7 @@ fn there<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Option<String>>, 
 }
 
 /// What a record says of itself.
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 pub(super) struct Stamp {
     pub(super) id: String,
     #[serde(rename = "_rev")]

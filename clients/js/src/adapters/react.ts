@@ -1,0 +1,55 @@
+/** Collections in React. */
+
+import { useCallback, useEffect, useState, useSyncExternalStore } from "react";
+
+import type { Collection, CollectionOptions } from "../collection.js";
+import type { SourceState } from "../contents.js";
+import type { Criteria } from "../criteria.js";
+import type { BacksyncError } from "../errors.js";
+import type { Stored } from "../messages.js";
+import type { Opener } from "./opener.js";
+
+/** What a component sees of a collection. */
+export interface CollectionView<T extends object> {
+  /** In their order: the same array until something changes. */
+  readonly records: readonly Stored<T>[];
+  readonly state: SourceState;
+  /** Why it is in state `failed`. */
+  readonly error: BacksyncError | undefined;
+  /** To write to; `undefined` before it is open. */
+  readonly collection: Collection<T> | undefined;
+}
+
+const NOTHING: readonly never[] = [];
+
+/**
+ * The records of a model, for as long as the component is there, or wants the same: criteria and sort are compared by what they say, a
+ * function that sorts by what it is.
+ */
+export function useCollection<T extends object = Record<string, unknown>>(
+  client: Opener,
+  model: string,
+  options: Criteria & CollectionOptions<T> = {},
+): CollectionView<T> {
+  const { where, ids, sort } = options;
+  const order = typeof sort === "function" ? sort : undefined;
+  const wanted = JSON.stringify([model, where, ids, order ? null : sort]);
+  const [opened, setOpened] = useState<{ client: Opener; wanted: string; collection: Collection<T> }>();
+  useEffect(() => {
+    const collection = client.collection<T>(model, options);
+    setOpened({ client, wanted, collection });
+    return () => collection.close();
+    // What is in `options` is in `wanted` and `order`.
+  }, [client, wanted, order]);
+  // Nobody sees the records of what was wanted before.
+  const collection = opened?.client === client && opened.wanted === wanted ? opened.collection : undefined;
+  const records = useLive<T, readonly Stored<T>[]>(collection, ({ records }) => records, NOTHING);
+  const state = useLive<T, SourceState>(collection, ({ state }) => state, "loading");
+  return { records, state, error: collection?.error, collection };
+}
+
+function useLive<T extends object, V>(collection: Collection<T> | undefined, value: (collection: Collection<T>) => V, before: V): V {
+  const now = (): V => (collection ? value(collection) : before);
+  const subscribe = useCallback((changed: () => void) => collection?.on("update", changed) ?? (() => {}), [collection]);
+  return useSyncExternalStore(subscribe, now, now);
+}

@@ -1,0 +1,156 @@
+/**
+ * One listening to records of a model, which all collections with the same criteria share: what it has, how far it has heard,
+ * what it asks for after a connect, and what each message means to it. It knows no connection.
+ */
+
+import { Contents, type Change, type SourceState } from "./contents.js";
+import type { Criteria } from "./criteria.js";
+import { BacksyncError } from "./errors.js";
+import type { Patience } from "./ledger.js";
+import type { Doomed, Draft, Message, Push, Stored, WriteOptions } from "./messages.js";
+import type { Source, Watcher } from "./source.js";
+
+/** Records as they once were, and when that was. */
+export interface Copy<T> {
+  readonly records: readonly Stored<T>[];
+  readonly position: string;
+}
+
+/** What a listening needs of the client. */
+export interface Host {
+  /** Somebody watches now. */
+  begin(listening: Listening<never>): void;
+  /** Nobody does any more. */
+  end(listening: Listening<never>): void;
+  upsert(model: string, records: unknown, options?: WriteOptions & Patience): Promise<unknown>;
+  delete(model: string, records: unknown, options?: WriteOptions & Patience): Promise<void>;
+}
+
+export class Listening<T> implements Source<T> {
+  state: SourceState = "loading";
+  error: BacksyncError | undefined;
+  /** Up to where it has heard. */
+  position: string | undefined;
+  /** What its pushes are marked with, where it has a filter. */
+  filter: string | undefined;
+  readonly ids: ReadonlySet<string> | undefined;
+  #contents = new Contents<Stored<T>>();
+  #watchers = new Set<Watcher<T>>();
+
+  constructor(
+    readonly model: string,
+    readonly criteria: Criteria,
+    private readonly host: Host,
+    copy?: Copy<T>,
+  ) {
+    this.ids = criteria.ids && new Set(criteria.ids.map(String));
+    if (copy) {
+      this.#contents.reset(copy.records);
+      this.position = copy.position;
+      this.state = "stale";
+    }
+  }
+
+  get records(): ReadonlyMap<string, Stored<T>> {
+    return this.#contents.records;
+  }
+
+  watch(watcher: Watcher<T>): () => void {
+    // One function may watch twice.
+    const own: Watcher<T> = (changes) => watcher(changes);
+    this.#watchers.add(own);
+    if (this.#watchers.size === 1) this.host.begin(this as unknown as Listening<never>);
+    return () => {
+      if (!this.#watchers.delete(own) || this.#watchers.size > 0) return;
+      this.state = "closed";
+      this.host.end(this as unknown as Listening<never>);
+    };
+  }
+
+  upsert(record: Draft<T>, options?: WriteOptions & Patience): Promise<Stored<T> | null>;
+  upsert(records: readonly Draft<T>[], options?: WriteOptions & Patience): Promise<(Stored<T> | null)[]>;
+  upsert(records: unknown, options?: WriteOptions & Patience): Promise<never> {
+    return this.host.upsert(this.model, records, options) as Promise<never>;
+  }
+
+  delete(records: Doomed | readonly Doomed[], options?: WriteOptions & Patience): Promise<void> {
+    return this.host.delete(this.model, records, options);
+  }
+
+  /** The `data` of a query for it, from where it has heard. */
+  get query(): object {
+    const { criteria, position: since } = this;
+    const { where } = criteria;
+    return { ...(where && { where }), ...(this.ids && { ids: [...this.ids] }), ...(since !== undefined && { since }) };
+  }
+
+  /** The server has answered the query. */
+  answered(reply: Message): void {
+    if (reply.error) {
+      this.error = new BacksyncError(reply.error);
+      return this.#tell(this.#become("failed", this.error));
+    }
+    const contents = this.#contents;
+    const records = reply.data as Stored<T>[];
+    const changes: Change<Stored<T>>[] = [];
+    contents.bound = reply.max_records;
+    if (this.position === undefined || reply.reset) {
+      changes.push(...contents.reset(records));
+    } else {
+      for (const id of reply.deleted ?? []) changes.push(...contents.delete(id));
+      for (const record of records) changes.push(...contents.upsert(record));
+      changes.push(...contents.trim());
+    }
+    this.filter = reply.filter;
+    this.position = reply.position;
+    this.error = undefined;
+    this.#tell([...changes, ...this.#become("live")]);
+  }
+
+  /** A push of its model came: whether it is for such as this one is found out here. */
+  pushed(method: string, push: Push): void {
+    const isFiltered = this.criteria.where !== undefined;
+    if (this.state !== "live" || (isFiltered ? push.filter !== this.filter : push.filter !== undefined)) return;
+    const contents = this.#contents;
+    const changes: Change<Stored<T>>[] = [];
+    if (method === "reset") {
+      const records = (push.data as Stored<T>[]).filter((record) => this.#wants(record));
+      if (push.max_records !== undefined) contents.bound = push.max_records;
+      changes.push(...contents.reset(records), ...contents.trim());
+    } else {
+      const record = push.data as Stored<T>;
+      if (!this.#wants(record)) return;
+      if (method === "upsert") changes.push(...contents.upsert(record));
+      else if (method === "delete") changes.push(...contents.delete(record.id, push.left));
+    }
+    if (push.position !== undefined) this.position = push.position;
+    this.#tell(changes);
+  }
+
+  /** The connection is lost. */
+  lost(): void {
+    if (this.state === "live") this.#tell(this.#become("stale"));
+  }
+
+  /** The client is over. */
+  end(error: BacksyncError): void {
+    if (this.state === "closed") return;
+    this.error = error;
+    this.#tell(this.#become("closed", error));
+  }
+
+  #wants(record: Stored<T>): boolean {
+    return this.ids?.has(record.id) ?? true;
+  }
+
+  #become(state: SourceState, error?: BacksyncError): Change<Stored<T>>[] {
+    if (this.state === state) return [];
+    this.state = state;
+    return [{ type: "state", state, ...(error && { error }) }];
+  }
+
+  #tell(changes: readonly Change<Stored<T>>[]): void {
+    // Also nothing is told: the position moved.
+    for (const watcher of [...this.#watchers]) watcher(changes);
+  }
+}

@@ -1,0 +1,53 @@
+/** What the types promise to who uses the package: compiled, not run. */
+
+import { BacksyncError, Collection, connect, type Change, type Policy, type Source, type Stored } from "backsync";
+import { indexedDb, openOffline, type Conflict } from "backsync/offline";
+import { store } from "backsync/store";
+
+interface Task {
+  title: string;
+  done: boolean;
+  tags?: string[];
+}
+
+export async function core(): Promise<void> {
+  const client = connect("https://example.com", { token: async () => "t" });
+  const tasks: Collection<Task> = client.collection<Task>("Task", { where: { done: false }, sort: (a, b) => a.title.localeCompare(b.title) });
+  const made = await tasks.upsert({ title: "sweep" });
+  if (made) console.log(made.title.length, made.id.length, made._rev);
+  const many: (Stored<Task> | null)[] = await tasks.upsert([{ title: "a" }, { id: "x", done: true }], { policy: "merge", prefer: "client" });
+  for (const { title, done } of tasks) console.log(title.length, done, many.length);
+  for await (const change of tasks) {
+    if (change.type === "upsert") console.log(change.before?.done, change.record.tags?.length);
+    else if (change.type === "delete") console.log(change.left);
+  }
+  tasks.on("upsert", (task, before) => console.log(task.title, before?.title));
+  const { data, position } = await client.request<{ id: string }>("Task:read", { id: "x" });
+  console.log(data.id, position?.length);
+  const policy: Policy = "latest-wins";
+  await client.upsert<Task>("Task", { id: 7, done: true }, { policy }).catch((error: unknown) => error instanceof BacksyncError && error.record);
+  // @ts-expect-error a member that no task has
+  await tasks.upsert({ titel: "sweep" });
+  // @ts-expect-error a policy that does not exist
+  await tasks.upsert({ title: "sweep" }, { policy: "mine" });
+  // @ts-expect-error records are the server's
+  tasks.records[0] = { id: "x", title: "", done: false };
+  // @ts-expect-error there is no such event
+  tasks.on("upserted", () => {});
+  // @ts-expect-error what is not known of a record has to be looked at
+  client.collection("Other").get("x")?.title.length;
+}
+
+export async function offline(): Promise<void> {
+  const resolve = ({ local, remote, properties }: Conflict): object => ({ ...remote, ...local, seen: properties.length });
+  const client = await openOffline("/base", { storage: indexedDb("tasks"), policy: resolve, policies: { Log: "server-wins" } });
+  client.on("refused", (write, error) => console.log(write.model, error.code));
+  client.on("trouble", (trouble) => trouble.type === "storage" && console.log(trouble.error.message));
+  const tasks = client.collection<Task>("Task");
+  store(() => tasks).subscribe((records) => console.log(records[0]?.title));
+}
+
+export function own(source: Source<Task>): readonly Change<Stored<Task>>[] {
+  const collection = new Collection(source, { sort: "-title" });
+  return [{ type: "reset", records: collection.records }];
+}
