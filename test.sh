@@ -60,4 +60,7 @@ step 'SockJS'
     && BACKSYNC_BIN="$PWD/../../target/debug/backsync" BACKSYNC_ECHO="$PWD/../../target/debug/examples/sockjs_echo" \
     BACKSYNC_NODE="$PWD/../../target/debug/examples/sockjs_node" npm test)
 
+step 'persistence.js'
+(cd tests/persistence && npm ci --no-audit --no-fund && BACKSYNC_BIN="$PWD/../../target/debug/backsync" npm test)
+
 step 'All passed'

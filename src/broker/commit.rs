@@ -169,8 +169,9 @@ impl Broker {
         self.note(&committed, &models, &named);
         let caller = match &mut completion {
             Completion::Reply(to) => {
-                let first = committed.parts[0].changes.first();
-                to.inserted = first.is_some_and(|change| change.kind == ChangeKind::Insert);
+                let changes = &committed.parts[0].changes;
+                to.inserted = changes.first().is_some_and(|change| change.kind == ChangeKind::Insert);
+                to.changed = changes.first().zip(changes.last()).map(|(first, last)| (first.revision, last.revision));
                 to.caller.take()
             }
             Completion::Signal(_) => None,

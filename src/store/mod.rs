@@ -20,6 +20,8 @@ pub use lease::{Lease, Nodes};
 pub use memory::Memory;
 pub use owner::Owner;
 pub(crate) use redis::Process;
+#[cfg(test)]
+pub(crate) use redis::two_over_redis;
 pub use redis::{Groups, Redis, RedisOptions};
 pub use sqlite::{Sqlite, SqliteOptions};
 

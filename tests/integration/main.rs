@@ -90,6 +90,9 @@ mod killed;
 /// Killed twenty times under writers, listeners and people who are present; and when who is present goes.
 mod rounds;
 
+/// Whole models as lines, in and out: each record once, also where that is ended in the middle.
+mod bulk;
+
 /// Connections that break under the Rust client and the command line: nothing is missed, and each write takes effect once.
 mod resume;
 

@@ -204,9 +204,15 @@ fn submit(
         Box::new(Transaction { client, id: id.into(), digest })
     });
     let commit = Commit { parts, transaction, now: hub.broker.now() };
-    let to =
-        ReplyTo { worker: hub.worker(), connection: key, id: id.map(Box::from), asked, caller: None, inserted: false };
-    let to = Box::new(to);
+    let to = Box::new(ReplyTo {
+        worker: hub.worker(),
+        connection: key,
+        id: id.map(Box::from),
+        asked,
+        caller: None,
+        inserted: false,
+        changed: None,
+    });
     match models.iter().find(|model| model.handler.is_some()) {
         None => hub.submit(key, Write { commit, models, completion: Completion::Reply(to) }),
         Some(handled) => {
@@ -221,15 +227,26 @@ fn submit(
 /// Answer a write, behind its own pushes.
 pub(crate) fn reply(hub: &mut Hub, to: &ReplyTo, committed: &Committed) {
     let Some(id) = &to.id else { return };
+    let tells_more = hub.framing(to.connection) == Some(Framing::Lines);
+    let append_changed = |out: &mut String| {
+        if let (true, Some((first, last))) = (tells_more, to.changed) {
+            out.push_str(",\"changed\":[");
+            json::append_number(first.0, out);
+            out.push(',');
+            json::append_number(last.0, out);
+            out.push(']');
+        }
+    };
     match &to.asked {
         Asked::One { model, method, batch, answered } => {
             let done = &committed.parts[0];
-            let tells_what_is_new = hub.framing(to.connection) == Some(Framing::Lines);
             hub.reply(to.connection, [model], |out| {
                 message::begin_reply(id, to.event(), out);
                 append_result(*method, *batch, answered, done, 0..done.records.len(), out);
-                if tells_what_is_new && !batch && to.inserted {
-                    out.push_str(",\"created\":true");
+                match batch {
+                    true => append_changed(out),
+                    false if tells_more && to.inserted => out.push_str(",\"created\":true"),
+                    false => {}
                 }
                 message::end(Some(done.position), out);
             });
@@ -247,6 +264,7 @@ pub(crate) fn reply(hub: &mut Hub, to: &ReplyTo, committed: &Committed) {
                 message::end(Some(done.position), out);
             }
             out.push(']');
+            append_changed(out);
             message::end(None, out);
         }),
     }

@@ -14,7 +14,7 @@ use crate::{
         test_support::{Wire, parts},
     },
     bus::Local,
-    random::Random,
+    random::{Random, each_seed},
     store::{Answer, Memory, Millis, Owned, Store},
 };
 use backsync_protocol::ModelName;
@@ -311,26 +311,10 @@ async fn run(seed: u64) {
     assert_eq!(world.owned(), [], "{}", world.context);
 }
 
-/// Names the seed, whatever fails.
-struct Named(u64);
-
-impl Drop for Named {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            eprintln!("to see it again: BACKSYNC_SEED={} cargo test --lib who_is_here", self.0);
-        }
-    }
-}
-
 #[test]
 fn who_is_here_has_its_records_and_who_is_not_has_none_whatever_becomes_of_nodes() {
-    let number = |name| std::env::var(name).ok().map(|value| value.parse::<u64>().expect("a seed is a whole number"));
-    let (first, count) = (number("BACKSYNC_SEED"), number("BACKSYNC_SEEDS"));
-    let count = count.unwrap_or(if first.is_some() { 1 } else { 2000 });
-    let first = first.unwrap_or(0);
-    for seed in first..first + count {
-        let _named = Named(seed);
+    each_seed("who_is_here", 2000, |seed| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         LocalSet::new().block_on(&runtime, run(seed));
-    }
+    });
 }

@@ -2,14 +2,14 @@
 
 use super::{mailbox::Mailbox, problem::Problem, reply::Reply};
 use crate::{
-    broker::{ConnectionKey, Framing, Hub, Progress},
+    broker::{ConnectionKey, FeedError, Framing, Hub, Progress, Update},
     server::{
         party::{Host, Place},
         worker::Worker,
     },
 };
 use actix_web::{HttpRequest, http::header};
-use backsync_protocol::{ErrorCode, ErrorObject, json};
+use backsync_protocol::{ErrorCode, ErrorObject, Revision, json};
 use bytes::Bytes;
 use std::{
     cell::RefCell,
@@ -163,6 +163,21 @@ impl Exchange {
             Some(line) => Reply::parse(line),
             None => Err(ending()),
         }
+    }
+
+    /// What became of a model since a time.
+    pub(super) fn updates(&self, model: &str, since: u64) -> impl Future<Output = Result<Update, FeedError>> + use<> {
+        self.hub.borrow_mut().updates(self.key, model, since)
+    }
+
+    /// Give the changes of a write a time of their own: these are the first and the last of them.
+    pub(super) fn date(
+        &self,
+        model: &str,
+        changed: Option<(u64, u64)>,
+    ) -> impl Future<Output = Result<u64, FeedError>> + use<> {
+        let changed = changed.map(|(first, last)| (Revision(first), Revision(last)));
+        self.hub.borrow_mut().date(model, changed)
     }
 
     /// Offer it until it is taken.

@@ -15,6 +15,7 @@ mod problem;
 mod record;
 mod records;
 mod reply;
+mod sync;
 
 use super::{Doors, upgrade::Refusal, visitor::Visitor, worker::Worker};
 use actix_web::{
@@ -53,7 +54,7 @@ impl Api {
         Rc::new(Self { doors, worker: Box::new(worker), is_mounted })
     }
 
-    /// Serve it below `/api`.
+    /// Serve it below `/api`, and the feeds below `/sync`.
     pub(super) fn open(self: Rc<Self>, config: &mut ServiceConfig) {
         let refused = |allowed: &'static str| web::to(move || async move { Problem::not_allowed(allowed).response() });
         let models = web::resource("/{model}")
@@ -83,6 +84,12 @@ impl Api {
             .route(web::post().to(associations::link))
             .route(web::delete().to(associations::unlink))
             .default_service(refused("GET, HEAD, PUT, POST, DELETE, OPTIONS"));
+        let feed = web::resource("/{model}")
+            .route(web::get().to(sync::read))
+            .route(web::post().to(sync::write))
+            .default_service(refused("GET, POST, OPTIONS"));
+        let feeds = web::scope("/sync").app_data(self.clone()).wrap(Compress::default()).wrap(from_fn(admit));
+        config.service(feeds.service(feed));
         let door = web::scope("/api").app_data(self).wrap(Compress::default()).wrap(from_fn(admit));
         let nothing = web::to(async || Problem::no_such_path().response());
         let door = door.service(models).service(events).service(one).service(association).service(linked);

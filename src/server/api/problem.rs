@@ -97,6 +97,11 @@ impl Problem {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, ErrorObject::new(ErrorCode::LimitExceeded, message))
     }
 
+    /// What is asked about is not known any more.
+    pub(super) fn gone(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::GONE, ErrorObject::new(ErrorCode::NotFound, detail))
+    }
+
     /// The record is not as the request's condition says.
     pub(super) fn unmet(error: ErrorObject) -> Self {
         Self::new(StatusCode::PRECONDITION_FAILED, error)

@@ -18,6 +18,8 @@ pub(super) struct Reply {
     pub(super) positions: BTreeMap<String, String>,
     /// Whether what was written is new.
     pub(super) is_created: bool,
+    /// Of a write of several records: its first and its last change.
+    pub(super) changed: Option<(u64, u64)>,
     /// What is gone since, as JSON text.
     pub(super) deleted: Option<String>,
     /// Whether it is everything in the place of what changed.
@@ -38,6 +40,7 @@ struct Parts<'a> {
     positions: BTreeMap<String, String>,
     #[serde(default)]
     created: bool,
+    changed: Option<(u64, u64)>,
     #[serde(borrow)]
     deleted: Option<&'a RawValue>,
     #[serde(default)]
@@ -78,9 +81,9 @@ impl Reply {
         }
         let start = parts.data.get().as_ptr() as usize - text.as_ptr() as usize;
         let data = start..start + parts.data.get().len();
-        let Parts { position, positions, created, reset, next, .. } = parts;
+        let Parts { position, positions, created, changed, reset, next, .. } = parts;
         let deleted = parts.deleted.map(|deleted| deleted.get().to_owned());
-        Ok(Self { data, position, positions, is_created: created, deleted, is_reset: reset, next, text })
+        Ok(Self { data, position, positions, is_created: created, changed, deleted, is_reset: reset, next, text })
     }
 
     /// Its `data`, as JSON text.

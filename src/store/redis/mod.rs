@@ -24,6 +24,8 @@ mod view;
 
 pub use keys::Groups;
 pub(crate) use stand::Process;
+#[cfg(test)]
+pub(crate) use tests::two_over_redis;
 
 use super::{
     Answer, Commit, Few, Lease, Millis, Nodes, Outcome, Owned, Page, Part, Read, Retention, Snapshot, Store, StoreError,

@@ -12,6 +12,9 @@ mod lines;
 /// Server-sent events.
 mod events;
 
+/// What became of a model since a time.
+mod sync;
+
 /// What is wrong, and what is said then.
 mod wrong;
 
