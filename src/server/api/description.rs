@@ -1,6 +1,6 @@
 //! What the door is, as OpenAPI 3.1 says it: made of what stands at its functions. And the page to try it on.
 
-use super::{associations, events, problem::Details, record, records};
+use super::{associations, events, problem::Details, record, records, sync};
 use actix_web::{HttpRequest, HttpResponse, http::header, web};
 use std::sync::{Arc, LazyLock};
 use utoipa::{
@@ -121,6 +121,26 @@ pub(super) struct LineResult {
     /// Why it was not written: an error object of the wire.
     #[schema(value_type = Object, nullable = false)]
     error: Option<serde_json::Value>,
+}
+
+/// What changed since a time.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it is described here, and written by hand")]
+pub(super) struct Feed {
+    /// For the next call's `since`: no later change has this time or an earlier one.
+    now: u64,
+    /// Records as they are, each with its `_lastChange`, and `{"id":…,"_removed":true}`.
+    updates: Vec<Record>,
+}
+
+/// That a write is done.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it is described here, and written by hand")]
+pub(super) struct Fed {
+    /// Always `ok`.
+    status: String,
+    /// The time of all the changes of this write.
+    now: u64,
 }
 
 /// The model.
@@ -319,8 +339,10 @@ pub(super) enum WriteProblems {
         associations::one,
         associations::link,
         associations::unlink,
+        sync::read,
+        sync::write,
     ),
-    components(schemas(Record, RecordInput, Sent, Written, Answered, Led, LineResult, Details)),
+    components(schemas(Record, RecordInput, Sent, Written, Answered, Led, LineResult, Feed, Fed, Details)),
     security((), ("token" = [])),
     modifiers(&Token)
 )]

@@ -5,9 +5,10 @@
 use super::{
     Answer, Api, begin,
     body::{self, Kind, MANY},
+    description::{Asking, Fed, Feed, OfModel, Problems, RecordInput, WriteProblems},
     exchange::{Asker, Exchange},
     params::Params,
-    problem::Problem,
+    problem::{Details, Problem},
     segment,
 };
 use crate::broker::{FeedError, Update};
@@ -30,7 +31,18 @@ use std::{
 /// An answer is sent in pieces of so many bytes.
 const PIECE: usize = 64 << 10;
 
-/// What became of the records since a time; everything since 0, or without one.
+/// What changed since a time
+///
+/// For clients that know milliseconds only, such as persistence.js: no change is lost or repeated between two calls, each since the
+/// `now` of the one before. Removed records come as `{"id":…,"_removed":true}`, but not since 0.
+#[utoipa::path(get, path = "/sync/{model}", tag = "Feed", params(OfModel, Asking,
+    ("since" = Option<u64>, Query, description = "The `now` of an earlier answer; 0 or nothing for everything.")
+), responses(
+    (status = 200, description = "What changed.", body = Feed),
+    (status = 410, description = "What changed since then is not known any more: begin anew, from 0.", body = Details,
+        content_type = "application/problem+json"),
+    Problems
+))]
 pub(super) async fn read(request: HttpRequest) -> Answer {
     let model = segment(&request, "model")?;
     let params = Params::of(&request, &["since", "client"])?;
@@ -48,7 +60,14 @@ pub(super) async fn read(request: HttpRequest) -> Answer {
     Ok(answer().body(Pieces { update: Some(update), begun, is_first: true, _exchange: exchange }))
 }
 
-/// Write records, and delete those that are marked `_removed`, all or none; answer the time that these changes have.
+/// Write records and delete those that are marked `_removed`, all or none
+///
+/// The answer has the time of all these changes.
+#[utoipa::path(post, path = "/sync/{model}", tag = "Feed", params(OfModel, Asking,
+    ("Idempotency-Key" = Option<String>, Header, description = "Names the write, so that it is done once.")
+), request_body = [RecordInput], responses(
+    (status = 200, description = "It is done.", body = Fed), Problems, WriteProblems
+))]
 pub(super) async fn write(request: HttpRequest, payload: Payload) -> Answer {
     let model = segment(&request, "model")?;
     let params = Params::of(&request, &["client"])?;
