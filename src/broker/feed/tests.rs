@@ -318,7 +318,7 @@ fn block_on<T>(work: impl Future<Output = T>) -> T {
 }
 
 fn hammer(seed: u64, open: impl FnOnce(Retention) -> [Arc<dyn Store>; 2]) {
-    let is_forgetful = seed % 3 == 0;
+    let is_forgetful = seed.is_multiple_of(3);
     let little = Retention { log_entries: 8, tombstones: 4, ..Retention::default() };
     let stores = open(if is_forgetful { little } else { Retention::default() });
     NOW.set(1_000);
