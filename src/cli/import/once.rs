@@ -41,8 +41,7 @@ pub(super) async fn write(
         progress.line_read();
     }
     if !batch.is_empty() {
-        let mut upload = &*model;
-        let answer = Upload::start(&mut upload, &batch).await?.await;
+        let answer = Upload::start(&model, &batch).await?.await;
         answer.map_err(|cause| match cause {
             ClientError::TooLarge { .. } => too_large(),
             ClientError::Refused(cause) => match cause.element.and_then(|element| batch.items().get(element)) {
