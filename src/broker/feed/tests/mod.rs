@@ -3,23 +3,25 @@
 //!
 //! Everything is driven by a seeded random choice in one thread; `docs/testing.md` says how to try more seeds, and one again.
 
+mod slow;
+
 use super::FeedError;
 use crate::{
     broker::{Broker, Parts, methods, test_support::parts},
     random::{Random, each_seed},
     store::{
-        Answer, ChangeKind, Commit, Done, Few, Lease, Memory, Millis, Nodes, Operation, Outcome, Owned, Page, Read,
-        Retention, Snapshot, Sqlite, SqliteOptions, Store, Terms, two_over_redis,
+        ChangeKind, Done, Memory, Millis, Operation, Retention, Sqlite, SqliteOptions, Store, Terms, two_over_redis,
     },
 };
-use backsync_protocol::{ModelName, Position, Record, RecordId, RecordInput};
+use backsync_protocol::{ModelName, Record, RecordId, RecordInput};
 use serde_json::{Value, json};
+use slow::Slow;
 use std::{
     cell::{Cell, RefCell},
     collections::{BTreeMap, HashMap, HashSet},
     path::Path,
     rc::Rc,
-    sync::{Arc, Mutex},
+    sync::Arc,
 };
 use tempfile::TempDir;
 use tokio::task::{LocalSet, yield_now};
@@ -30,68 +32,6 @@ thread_local! {
 
 fn model() -> ModelName {
     ModelName::parse("M").unwrap()
-}
-
-/// A store that takes its time before it reads, and to answer.
-struct Slow {
-    store: Arc<dyn Store>,
-    random: Mutex<Random>,
-}
-
-impl Slow {
-    fn pause(&self) -> impl Future<Output = ()> + Send + use<> {
-        let turns = self.random.lock().unwrap().below(4);
-        async move {
-            for _ in 0..turns {
-                yield_now().await;
-            }
-        }
-    }
-}
-
-impl Store for Slow {
-    fn commit(&self, commits: Few<Commit>) -> Answer<Few<Outcome>> {
-        let (answer, pause) = (self.store.commit(commits), self.pause());
-        Answer::later(async {
-            let outcome = answer.await;
-            pause.await;
-            outcome
-        })
-    }
-
-    fn read(&self, model: &ModelName, read: Read) -> Answer<Snapshot> {
-        let (store, model, before, after) = (self.store.clone(), model.clone(), self.pause(), self.pause());
-        Answer::later(async move {
-            before.await;
-            let snapshot = store.read(&model, read).await;
-            after.await;
-            snapshot
-        })
-    }
-
-    fn changes(&self, model: &ModelName, after: Position, limit: usize) -> Answer<Option<Page>> {
-        self.store.changes(model, after, limit)
-    }
-
-    fn positions(&self, models: &[ModelName]) -> Answer<Vec<Position>> {
-        self.store.positions(models)
-    }
-
-    fn is_shared(&self) -> bool {
-        self.store.is_shared()
-    }
-
-    fn owned(&self) -> Answer<Vec<Owned>> {
-        self.store.owned()
-    }
-
-    fn renew(&self, lease: Lease, now: Millis) -> Answer<Nodes> {
-        self.store.renew(lease, now)
-    }
-
-    fn close(&self) -> Answer<()> {
-        self.store.close()
-    }
 }
 
 /// Records by id: of each the number that its last write bore, which no other write had.
@@ -136,8 +76,8 @@ impl World {
     /// Two nodes, each with its way to the store.
     fn new(seed: u64, stores: &[Arc<dyn Store>; 2], is_forgetful: bool) -> Rc<Self> {
         let node = |number: usize| {
-            let random = Mutex::new(Random::seeded(seed * 2 + number as u64));
-            let store = Arc::new(Slow { store: stores[number].clone(), random });
+            let random = Random::seeded(seed * 2 + number as u64);
+            let store = Arc::new(Slow::new(stores[number].clone(), random));
             Broker::new(Parts { clock: || NOW.get(), ..parts(store) })
         };
         let nodes = vec![node(0), node(1)];
