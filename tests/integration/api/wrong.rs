@@ -7,13 +7,16 @@ use serde_json::json;
 
 const JSON: (&str, &str) = ("content-type", "application/json");
 
+/// Method and path, headers, body; status and code.
+type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a [u8], u16, &'a str);
+
 #[test]
 fn each_mistake_has_its_status_and_says_what_would_be_right() {
     let (server, _) = with("Task", r#"[{"id":"a"}]"#);
     let deep = format!("{}{}", "[".repeat(100), "]".repeat(100));
     let deep = format!("{{\"x\":{deep}}}");
     let no_utf8 = b"{\"id\":\"\xc3\x28\"}".as_slice();
-    let cases: [(&str, &[(&str, &str)], &[u8], u16, &str); 28] = [
+    let cases: [Case<'_>; 28] = [
         ("GET /api", &[], b"", 404, "not_found"),
         ("GET /api/Task/a/b/c", &[], b"", 404, "not_found"),
         ("GET /api/Task/a/b/c/d", &[], b"", 404, "not_found"),
