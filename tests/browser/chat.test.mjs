@@ -69,6 +69,17 @@ test("what is no message of this page does it no harm", async (t) => {
   isUntroubled(ada);
 });
 
+test("an answer stands behind what it answers, also where a clock is ahead", async (t) => {
+  const { broker, ada, bob } = await two(t);
+  const early = { room: "lobby", from: "x", name: "Xenia", text: "is it noon?", at: Date.now() + 60_000 };
+  await fill(broker, [early]);
+  await ada.shows(["is it noon?"]);
+  await ada.write("not yet");
+  await bob.shows(["is it noon?", "not yet"]);
+  await bob.write("soon");
+  await Promise.all([ada, bob].map((chat) => chat.shows(["is it noon?", "not yet", "soon"])));
+});
+
 test("people are here while a page of theirs is, and once", async (t) => {
   const { browser, broker, ada, bob } = await two(t, { settings: NO_LINGER });
   await Promise.all([ada.hasPeople(["Bob", "you"]), bob.hasPeople(["Ada", "you"])]);
@@ -242,6 +253,12 @@ test("two tabs of one person are one", async (t) => {
   await another.page.fill("#text", "from either");
   await another.page.press("#text", "Enter");
   await Promise.all([ada, another, bob].map((chat) => chat.shows(["from either", "from another"])));
+  // What one writes oneself is read.
+  await another.enter("Tea");
+  await another.write("alone here");
+  await another.isSent();
+  await bob.hasRooms({ lobby: "", Tea: "1" });
+  await ada.hasRooms({ lobby: "", Tea: "" });
 });
 
 test("what was said long ago is read when one looks for it, and stays in its place", async (t) => {

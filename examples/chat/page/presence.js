@@ -6,7 +6,7 @@ export class Presence {
   #live;
   #users;
   #wanted;
-  #id;
+  #id = newId();
   #isTold = false;
   #isTelling = false;
 
@@ -35,12 +35,9 @@ export class Presence {
     return [...people.values()];
   }
 
-  /** What was written before counts no more: under its id the server would answer what it answered then. */
   #look() {
     if (!this.#wanted || this.#isTelling || this.#users.state !== "live") return;
-    const isThere = this.#id !== undefined && this.#users.has(this.#id);
-    if (isThere && this.#isTold) return;
-    if (!isThere) this.#id = newId();
+    if (this.#isTold && this.#users.has(this.#id)) return;
     this.#isTold = this.#isTelling = true;
     const over = (isDone) => {
       this.#isTelling = false;
@@ -53,6 +50,6 @@ export class Presence {
 
   /** Sooner than the server would notice. A page that is shown again hears of it, and is here again. */
   async #leave() {
-    if (this.#id !== undefined && this.#live.state === "open") await this.#live.delete("User", this.#id).catch(() => {});
+    if (this.#live.state === "open") await this.#live.delete("User", this.#id).catch(() => {});
   }
 }

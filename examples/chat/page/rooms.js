@@ -10,7 +10,7 @@ export class Rooms {
 
   /** `entered(room)` is called when another one is, `changed()` when there are others. */
   constructor(client, entered, changed) {
-    this.#rooms = client.collection("Room", { sort: "name" });
+    this.#rooms = client.collection("Room", { sort: (a, b) => String(a.name).localeCompare(String(b.name)) });
     this.#entered = entered;
     this.#rooms.on("update", changed);
     addEventListener("hashchange", () => this.enter());
