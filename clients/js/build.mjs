@@ -1,4 +1,4 @@
-/** `dist/`: ES modules with their types, and one file for a script tag (global `backsync`). */
+/** `dist/`: ES modules with their types, and files for script tags (global `backsync`, and `backsync.backbone` behind it). */
 
 import { execFileSync } from "node:child_process";
 import { rmSync } from "node:fs";
@@ -14,13 +14,18 @@ rmSync("dist", { recursive: true, force: true });
 const typescript = dirname(createRequire(import.meta.url).resolve("typescript/package.json"));
 execFileSync(process.execPath, [join(typescript, "bin", "tsc"), "--project", "."], { stdio: "inherit" });
 
-await build({
-  entryPoints: ["dist/global.js"],
-  outfile: "dist/backsync.global.js",
-  bundle: true,
-  minify: true,
-  format: "iife",
-  globalName: "backsync",
-  target: "es2022",
-  legalComments: "none",
-});
+for (const [entry, outfile, globalName] of [
+  ["dist/global.js", "dist/backsync.global.js", "backsync"],
+  ["dist/backbone/index.js", "dist/backsync.backbone.global.js", "backsync.backbone"],
+]) {
+  await build({
+    entryPoints: [entry],
+    outfile,
+    bundle: true,
+    minify: true,
+    format: "iife",
+    globalName,
+    target: "es2022",
+    legalComments: "none",
+  });
+}

@@ -1,0 +1,95 @@
+/** Backbone over clients of a real server, each with a Backbone of its own, so that none replaces anything of another. */
+
+import { createRequire } from "node:module";
+
+import { connect } from "backsync";
+import { attach } from "backsync/backbone";
+import { Broker } from "../../../../tests/browser/lib/broker.mjs";
+import { Faulty } from "./faulty.mjs";
+import { WAYS } from "./ways.mjs";
+
+const require = createRequire(import.meta.url);
+const REFERENCES = [
+  `models.User.references=['spouse=User','friends=User[]','pets=Pet:owner']`,
+  `models.Pet.references=['owner=User']`,
+];
+
+/** Backbone as it is when it was just loaded. */
+export function freshBackbone(name = "backbone") {
+  delete require.cache[require.resolve(name)];
+  return require(name);
+}
+
+export const startBroker = (t) => Broker.start(t, { settings: REFERENCES, store: "memory:" });
+
+/** A client with quick reconnects. `transports`: instead of a WebSocket. */
+export function clientOf(t, broker, options = {}) {
+  const client = connect(broker.url, { transports: [WAYS.websocket()], reconnect: { first: 20, longest: 100 }, ...options });
+  t.after(() => client.close());
+  return client;
+}
+
+/**
+ * `{broker, client, way, Backbone, backsync, somebody, requests}`: `way` is that of the client, to be cut; `somebody` is another client, without
+ * Backbone; `requests` are those by ajax.
+ */
+export async function setUp(t, { options = {}, isDown = false } = {}) {
+  const broker = await startBroker(t);
+  const way = new Faulty(WAYS.websocket());
+  if (isDown) way.down();
+  const client = clientOf(t, broker, { transports: [way.transport] });
+  const Backbone = freshBackbone();
+  const requests = ajaxByFetch(Backbone);
+  const backsync = attach(Backbone, client, { sync: "socket", api: `${broker.url}/api`, ...options });
+  return { broker, client, way, Backbone, backsync, requests, somebody: clientOf(t, broker) };
+}
+
+/** What Backbone's own sync takes of jQuery; browsers try it with jQuery itself. Returns the requests, as `GET /api/Task?where=…`. */
+function ajaxByFetch(Backbone) {
+  const requests = [];
+  Backbone.ajax = ({ type, url, data, contentType, success, error }) => {
+    const query = type === "GET" && data ? `?${new URLSearchParams(data)}` : "";
+    requests.push(`${type} ${decodeURIComponent(new URL(url).pathname + query)}`);
+    const init = { method: type, ...(contentType && { headers: { "content-type": contentType } }), ...(type !== "GET" && data && { body: data }) };
+    fetch(url + query, init).then(async (response) => {
+      const body = response.status === 204 ? undefined : await response.json();
+      if (response.ok) success(body, "success", response);
+      else error({ status: response.status, responseJSON: body });
+    });
+  };
+  return requests;
+}
+
+/** Resolves when the client stands so. */
+export const stands = (client, wanted) =>
+  new Promise((resolve) => {
+    const look = () => client.state === wanted && (stop(), resolve());
+    const stop = client.on("state", look);
+    look();
+  });
+
+/** Resolves with what the next event says, or the next for which `holds` does. */
+export const happens = (emitter, name, holds = () => true) =>
+  new Promise((resolve) => {
+    const heard = (...values) => {
+      if (!holds(...values)) return;
+      emitter.off(name, heard);
+      resolve(values);
+    };
+    emitter.on(name, heard);
+  });
+
+/** All that is said behind this has been heard when it resolves: by a listening of its own, behind all others. */
+export async function heard(client, somebody, model) {
+  const mark = `mark-${Math.random()}`;
+  const collection = client.collection(model);
+  await collection.ready;
+  const seen = new Promise((resolve) => collection.on("upsert", ({ id }) => id === mark && resolve()));
+  await somebody.upsert(model, { id: mark });
+  await seen;
+  collection.close();
+  await somebody.delete(model, mark);
+}
+
+/** Attributes without what is the server's. */
+export const own = ({ attributes }) => Object.fromEntries(Object.entries(attributes).filter(([name]) => !name.startsWith("_")));
