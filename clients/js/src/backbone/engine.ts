@@ -6,12 +6,12 @@
 import { comparison } from "../sort.js";
 import type { Collection } from "../collection.js";
 import type { Criteria } from "../criteria.js";
-import { randomName } from "../naming.js";
 import { AjaxWay } from "./ajax.js";
 import { withId } from "./apply.js";
 import { associationsOf, instanceAt, led, type Classes, type Led } from "./associations.js";
 import { DELEGATE, idAttributeOf, isCollection, type CallOptions, type CollectionInstance, type Instance, type Members, type ModelInstance, type SyncFunction, type SyncMethod } from "./backbone.js";
 import { Hearing, type Rec } from "./hearing.js";
+import { newIdOf } from "./identity.js";
 import { handedOut, run, SyncTimeout } from "./promises.js";
 import { bare, idIn, idsIn } from "./references.js";
 import { DEFAULTS, flagsOf, howIn, populateOf, settingsIn, wantedIn, type Flag, type PopulateCriteria, type Settings, type Wanted } from "./settings.js";
@@ -86,6 +86,8 @@ export class Engine {
     const call = this.#call(method, instance, options);
     const work = this.#carryOut(call).then(
       ({ data, behind }) => {
+        // Backbone sets the answer with these very options.
+        options["remote"] = true;
         run(() => options.success?.(data as never));
         behind?.();
         return data;
@@ -239,7 +241,7 @@ export class Engine {
   async #write(call: Call, model: ModelInstance): Promise<Answer> {
     const { method, name, way, settings, options } = call;
     // The push comes before the answer and has to find the model; and what is repeated must not be done twice.
-    if (model.id === undefined || model.id === null) model.set({ [model.idAttribute]: randomName() });
+    if (model.id === undefined || model.id === null) model.set({ [model.idAttribute]: newIdOf(model) });
     const { [model.idAttribute]: _, ...attributes } = options.attrs ?? (model.toJSON(options) as Members);
     const id = String(model.id);
     const end = stateOf(model).begin(Object.keys(attributes));

@@ -39,26 +39,26 @@ export class Registry {
 
   /** For the `model` of a collection: each record is of the type that one of its attributes says. */
   byAttribute(attribute: string): (values: Members, options?: object) => object {
-    return (values, options) => this.create(String(values[attribute]), values, options);
+    const types = this;
+    // Collections look for the prototype of a class, which an arrow function has not.
+    return function (values, options) {
+      return types.create(String(values[attribute]), values, options);
+    };
   }
 
   /**
-   * What something is called, the same each time it is asked and, where its model has been saved, in each visit: a model by
-   * its type and id; a view by its parent's, its type and its model's id, or where it has none its place among its parent's
+   * What something is called, the same each time it is asked, and in each visit: a model by its type and its id, or the one that
+   * it will have; a view by its parent's name, its type and its model's id, or where it has none its place among its parent's
    * children of that type, as it was first.
    */
   idOf(instance: object): string {
-    const known = ids.get(instance);
-    if (known !== undefined) return known;
-    const { id, model, parent, attributes } = instance as { id?: unknown; model?: { id?: unknown }; parent?: object; attributes?: unknown };
     const type = this.typeOf(instance) ?? "";
-    const isModel = attributes !== undefined && "idAttribute" in instance;
-    const isSaved = id !== undefined && id !== null;
-    let name: string;
-    if (isModel) name = `${type}:${isSaved ? String(id) : randomName()}`;
-    else name = `${parent ? `${this.idOf(parent)}/` : ""}${type}:${String(model?.id ?? id ?? this.#place(instance, parent))}`;
-    // A model that is saved is called by its id; until then by a name that is only for now.
-    if (!isModel || !isSaved) ids.set(instance, name);
+    if ("idAttribute" in instance) return `${type}:${String((instance as { id?: unknown }).id ?? newIdOf(instance))}`;
+    const known = names.get(instance);
+    if (known !== undefined) return known;
+    const { id, model, parent } = instance as { id?: unknown; model?: { id?: unknown }; parent?: object };
+    const name = `${parent ? `${this.idOf(parent)}/` : ""}${type}:${String(model?.id ?? id ?? this.#place(instance, parent))}`;
+    names.set(instance, name);
     return name;
   }
 
@@ -69,4 +69,12 @@ export class Registry {
   }
 }
 
-const ids = new WeakMap<object, string>();
+const names = new WeakMap<object, string>();
+const newIds = new WeakMap<object, string>();
+
+/** The id that a model is to have when it is saved. */
+export function newIdOf(model: object): string {
+  let id = newIds.get(model);
+  if (id === undefined) newIds.set(model, (id = randomName()));
+  return id;
+}

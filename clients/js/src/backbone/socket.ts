@@ -2,6 +2,7 @@
 
 import type { Opener } from "../adapters/opener.js";
 import type { Collection } from "../collection.js";
+import type { ConnectionState } from "../connection.js";
 import { BacksyncError } from "../errors.js";
 import type { Draft, Policy, Reply, WriteOptions } from "../messages.js";
 import type { Members } from "./backbone.js";
@@ -12,8 +13,8 @@ import type { Link, Way, Write } from "./way.js";
 
 /** What there is more where a server is spoken to directly: a client. */
 export interface Server {
-  readonly state: string;
-  on(name: "state", handler: (state: never) => void): () => void;
+  readonly state: ConnectionState;
+  on(name: "state", handler: (state: ConnectionState) => void): () => void;
   request<D = unknown>(event: string, data?: unknown, options?: { options?: object }): Promise<Reply<D>>;
   upsert<T extends object>(model: string, record: Draft<T>, options?: WriteOptions): Promise<unknown>;
   delete(model: string, record: { readonly id: string }, options?: WriteOptions): Promise<void>;
