@@ -223,10 +223,17 @@ export class Engine {
 
   async #readOne(call: Call, model: ModelInstance): Promise<Answer> {
     await this.#connected(call);
+    const before = stateOf(model).heard;
     const hearing = call.isBySocket ? this.listen(model) : undefined;
-    if (hearing) await this.#present(hearing, call.way);
-    const { data, known } = await this.#look(call, model, hearing?.collection.get(model.id!));
-    return { data, behind: () => this.#heard(call, model, known) };
+    try {
+      if (hearing) await this.#present(hearing, call.way);
+      const { data, known } = await this.#look(call, model, hearing?.collection.get(model.id!));
+      return { data, behind: () => this.#heard(call, model, known) };
+    } catch (error) {
+      // As the server does where it finds none.
+      if (!before) this.forget(model);
+      throw error;
+    }
   }
 
   /** The record of a model with what is to be filled in. `present`: what it is, where that is known. */
