@@ -79,16 +79,19 @@ export const happens = (emitter, name, holds = () => true) =>
     emitter.on(name, heard);
   });
 
-/** All that is said behind this has been heard when it resolves: by a listening of its own, behind all others. */
+/** Resolves when `holds` does, which is asked at every event. */
+export const becomes = (emitter, holds) => (holds() ? Promise.resolve() : happens(emitter, "all", holds));
+
+/** All that was said before has been heard when it resolves, as what is said in here has, by a listening behind all others. */
 export async function heard(client, somebody, model) {
   const mark = `mark-${Math.random()}`;
   const collection = client.collection(model);
   await collection.ready;
-  const seen = new Promise((resolve) => collection.on("upsert", ({ id }) => id === mark && resolve()));
+  const isGone = new Promise((resolve) => collection.on("delete", ({ id }) => id === mark && resolve()));
   await somebody.upsert(model, { id: mark });
-  await seen;
-  collection.close();
   await somebody.delete(model, mark);
+  await isGone;
+  collection.close();
 }
 
 /** Attributes without what is the server's. */
