@@ -43,7 +43,7 @@ test("the sample of the first backsync runs in a page, in two of them", async (t
   const { broker, open } = await pages(t, { store: "memory:" });
   const both = [await open("one", "/backbone"), await open("two", "/backbone")];
   for (const page of both) {
-    await page.evaluate((url) => backsync.backbone.attach(Backbone, backsync.connect(url), { global: true, api: `${url}/api` }), broker.url);
+    await page.evaluate((url) => void backsync.backbone.attach(Backbone, backsync.connect(url), { global: true, api: `${url}/api` }), broker.url);
     await page.addScriptTag({ content: SAMPLE });
     await page.evaluate(() => (window.messages = new window.Messages()).fetch().then(() => {}));
   }
@@ -66,7 +66,7 @@ test("jQuery's ajax brings the page, and the socket what changed meanwhile, thro
     window.isUp = false;
     // Sockets that lead nowhere until they may.
     const Later = function (address, protocols) {
-      return new WebSocket(window.isUp ? address : "ws://127.0.0.1:9/", protocols);
+      return new WebSocket(window.isUp ? address : "ws://127.0.0.1:1/", protocols);
     };
     const client = backsync.connect(url, { WebSocket: Later, fetch: null, reconnect: { first: 20, longest: 100 } });
     window.attached = backsync.backbone.attach(Backbone, client, { api: `${url}/api`, sync: ["ajax", "socket", "subscribe", "set"] });
@@ -90,7 +90,5 @@ test("jQuery's ajax brings the page, and the socket what changed meanwhile, thro
   await somebody.upsert("ChatMessage", { id: "c", text: "3rd" });
   await page.waitForFunction(() => window.said.some(([, id]) => id === "c"));
   assert.deepEqual(await page.evaluate(() => window.said), [["updated:text", "a", "1st"], ["updated:text", "c", "3rd"]]);
-  const refused = await page.evaluate(() => new Promise((resolve) => window.messages.at(0).fetch({ sync: "ajax", url: window.messages.url }).fail((xhr) => resolve(typeof xhr.status))));
-  assert.equal(refused, "number");
   assert.deepEqual(page.troubles.filter((trouble) => !ofLostConnection(trouble)), []);
 });
