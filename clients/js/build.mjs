@@ -17,7 +17,7 @@ execFileSync(process.execPath, [join(typescript, "bin", "tsc"), "--project", "."
 for (const [entry, outfile, shape] of [
   ["dist/global.js", "dist/backsync.global.js", { format: "iife", globalName: "backsync" }],
   ["dist/backbone/index.js", "dist/backsync.backbone.global.js", { format: "iife", globalName: "backsync.backbone" }],
-  ["dist/alloy/titanium.js", "dist/backsync.alloy.js", { format: "cjs", target: "es2020" }],
+  ["dist/titanium.js", "dist/backsync.alloy.js", { format: "cjs", target: "es2020" }],
 ]) {
   await build({ entryPoints: [entry], outfile, bundle: true, minify: true, target: "es2022", legalComments: "none", ...shape });
 }

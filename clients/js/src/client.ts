@@ -10,7 +10,19 @@ import { Emitter } from "./events.js";
 import { Ledger, type Patience } from "./ledger.js";
 import type { Copy, Listening } from "./listening.js";
 import { Listenings } from "./listenings.js";
-import { encodeRequest, type BatchEntry, type Doomed, type Draft, type Json, type Message, type Push, type Reply, type SessionInfo, type Stored, type WriteOptions } from "./messages.js";
+import {
+  encodeRequest,
+  type BatchEntry,
+  type Doomed,
+  type Draft,
+  type Json,
+  type Message,
+  type Push,
+  type Reply,
+  type SessionInfo,
+  type Stored,
+  type WriteOptions,
+} from "./messages.js";
 import { checkName, randomName, requestIds } from "./naming.js";
 import { http, type Fetch } from "./transports/http.js";
 import { sockJs, type SockJsConstructor } from "./transports/sockjs.js";
@@ -163,8 +175,8 @@ export class Client {
   /** Look at records once, without listening. */
   async read<T extends object = Record<string, unknown>>(model: string, query: Query = {}, patience?: Patience): Promise<Stored<T>[]> {
     const { where, ids, sort, skip, limit, populate } = query;
-    const reply = await this.request<Stored<T>[]>(`${model}:read`, { where, ids, sort, skip, limit, populate }, { ...patience, options: { listen: false } });
-    return reply.data;
+    const data = { where, ids, sort, skip, limit, populate };
+    return (await this.request<Stored<T>[]>(`${model}:read`, data, { ...patience, options: { listen: false } })).data;
   }
 
   /** Resolves to the record as it then is; to `null` where this edit lost against another and there is no record. */

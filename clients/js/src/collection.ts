@@ -93,8 +93,8 @@ export class Collection<T extends object> implements Iterable<Stored<T>>, AsyncI
   }
 
   /**
-   * What becomes of the records, beginning with a `reset` to what they are, as soon as that is known. Who reads too slowly gets another `reset` in the place of
-   * what was missed. It ends with the collection.
+   * What becomes of the records, beginning with a `reset` to what they are, as soon as that is known. Who reads too slowly gets another
+   * `reset` in the place of what was missed. It ends with the collection.
    */
   [Symbol.asyncIterator](): AsyncIterator<Change<Stored<T>>, undefined> {
     const reader = new Changes<Stored<T>>(

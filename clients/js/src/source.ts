@@ -20,7 +20,10 @@ export interface Source<T> {
   readonly error: BacksyncError | undefined;
   /** By id, in the order of insertion. */
   readonly records: ReadonlyMap<string, Stored<T>>;
-  /** Hear of changes from now on, and keep the source at work for so long; the function returned ends it. */
+  /**
+   * Hear of changes from now on, and keep the source at work for so long; the function returned ends it. A source that nobody watches any
+   * more is closed, and is not begun again.
+   */
   watch(watcher: Watcher<T>): () => void;
   /** Resolves to the record as it then is; to `null` where this edit lost against another and there is no record. */
   upsert(record: Draft<T>, options?: WriteOptions & Patience): Promise<Stored<T> | null>;

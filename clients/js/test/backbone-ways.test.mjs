@@ -129,6 +129,26 @@ test("ajax is whatever sync a class had", async (t) => {
   assert.deepEqual(calls, [["read", true], ["read", true]]);
 });
 
+test("an answer by ajax that comes late does not bring back what was before", async (t) => {
+  const { Backbone, backsync, somebody, client } = await setUp(t);
+  const tasks = new (backsync.Collection.extend({ modelName: "Task", config: { live: true } }))();
+  await somebody.upsert("Task", { id: "x", n: 0 });
+  await tasks.fetch();
+  const { ajax } = Backbone;
+  let isHeld;
+  const held = new Promise((resolve) => (isHeld = resolve));
+  Backbone.ajax = (params) => ajax({ ...params, success: (...values) => isHeld(() => params.success(...values)) });
+  const task = tasks.get("x");
+  const saved = task.save({ n: 1 }, { sync: "ajax" });
+  const release = await held;
+  await somebody.upsert("Task", { id: "x", n: 2 });
+  await heard(client, somebody, "Task");
+  assert.equal(task.get("n"), 1, "it is being written");
+  release();
+  await saved;
+  assert.equal(task.get("n"), 2);
+});
+
 test("a URL of one's own stays", async (t) => {
   const { broker, backsync, requests, somebody } = await setUp(t, { options: { sync: "ajax" } });
   const Tasks = backsync.Collection.extend({ url: `${broker.url}/api/Task?policy=server-wins` });

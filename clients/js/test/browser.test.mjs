@@ -93,7 +93,11 @@ test("a script tag brings everything", async (t) => {
     const { id } = await client.upsert("Task", { title: "sweep" });
     const [record] = await client.read("Task", { ids: [id] });
     client.close();
-    return record.title;
+    const offline = await window.backsync.offline.openOffline(url, { storage: window.backsync.offline.memory() });
+    const tasks = offline.collection("Task");
+    await tasks.ready;
+    offline.close();
+    return tasks.get(id).title === record.title && record.title;
   }, broker.url);
   assert.deepEqual([text, page.troubles], ["sweep", []]);
 });

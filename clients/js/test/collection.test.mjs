@@ -259,7 +259,7 @@ test("one that was closed before its answer came hears nothing of it", async (t)
   assert.deepEqual(said(server).map(([event]) => event), ["A:read", "A:unsubscribe", "A:read"]);
   answer(server, { data: [{ id: "old" }], position: "p1" }, 0);
   answer(server, { data: [{ id: "new" }], position: "p2" }, 2);
-  assert.deepEqual([ids(closed), ids(again)], [[], ["new"]]);
+  assert.deepEqual([ids(closed), closed.source.state, ids(again)], [[], "closed", ["new"]]);
 });
 
 test("the order is that of the protocol, or the application's own", async (t) => {

@@ -17,6 +17,15 @@ function withTime(t) {
   };
 }
 
+/** As in a page, the network's events come from `scope`. */
+function hearNetwork(t, scope) {
+  for (const name of ["addEventListener", "removeEventListener"]) {
+    const before = globalThis[name];
+    globalThis[name] = scope[name].bind(scope);
+    t.after(() => (before ? (globalThis[name] = before) : delete globalThis[name]));
+  }
+}
+
 function open(t, servers, options = {}) {
   const client = connect("http://server", { transports: servers.map(({ transport }) => transport), ...options });
   t.after(() => client.close());
@@ -118,11 +127,7 @@ test("the way that has worked is not left because the server was away for a mome
 test("the network that comes back ends the wait, and one that goes is a reason to ask", async (t) => {
   const pass = withTime(t);
   const scope = new EventTarget();
-  for (const name of ["addEventListener", "removeEventListener"]) {
-    const before = globalThis[name];
-    globalThis[name] = scope[name].bind(scope);
-    t.after(() => (before ? (globalThis[name] = before) : delete globalThis[name]));
-  }
+  hearNetwork(t, scope);
   t.mock.method(Math, "random", () => 0.999);
   const server = new Scripted();
   const client = open(t, [server]);
@@ -135,6 +140,24 @@ test("the network that comes back ends the wait, and one that goes is a reason t
   scope.dispatchEvent(new Event("online"));
   await pass(0);
   assert.deepEqual([client.state, server.links.length], ["open", 2]);
+});
+
+test("in another network the ways are tried anew", async (t) => {
+  const pass = withTime(t);
+  const scope = new EventTarget();
+  hearNetwork(t, scope);
+  const [first, second] = [new Scripted("first"), new Scripted("second")];
+  first.opens = false;
+  const client = open(t, [first, second], { reconnect: { first: 10, longest: 10 } });
+  await pass(0);
+  first.opens = true;
+  second.link.close();
+  await pass(10);
+  assert.deepEqual([client.state, first.links.length, second.links.length], ["open", 1, 2]);
+  scope.dispatchEvent(new Event("online"));
+  second.link.close();
+  await pass(10);
+  assert.deepEqual([client.state, first.links.length, second.links.length], ["open", 2, 2]);
 });
 
 test("a token is asked for at every connect; one that is refused is tried again with the next", async (t) => {

@@ -1,6 +1,6 @@
 /**
- * Programs that come and go, on lines that break at any moment, as a seeded random choice has it. In the end everybody sees what the
- * server has, and each write was done once.
+ * Programs that come and go, on lines that break at any moment, as a seeded random choice has it; two of them are tabs that share a
+ * storage. In the end everybody sees what the server has, and each write was done once.
  *
  * BACKSYNC_SEEDS=100 runs so many; BACKSYNC_SEED=7 that one.
  */
@@ -12,6 +12,7 @@ import { connect } from "backsync";
 import { memory, openOffline } from "backsync/offline";
 import { Broker } from "../../../tests/browser/lib/broker.mjs";
 import { Faulty } from "./lib/faulty.mjs";
+import { Locks } from "./lib/locks.mjs";
 import { sent, until } from "./lib/until.mjs";
 import { WAYS } from "./lib/ways.mjs";
 
@@ -31,18 +32,17 @@ function randomOf(seed) {
 class Program {
   /** The members that were set, each by one edit. */
   written = [];
-  storage = memory();
 
-  constructor(name, broker, way, model, random) {
-    Object.assign(this, { name, broker, model, random });
+  constructor(name, broker, way, sharing, random) {
+    Object.assign(this, { name, broker, sharing, random });
     this.line = new Faulty(WAYS[way]());
   }
 
   async visit() {
     const quick = { reconnect: { first: 2, longest: 20 } };
-    this.offline = await openOffline(this.broker.url, { storage: this.storage, transports: [this.line.transport], policy: "client-wins", ...quick });
-    this.collection = this.offline.collection(this.model);
-    this.some = this.offline.collection(this.model, { where: { list: { $ne: "hidden" } } });
+    this.offline = await openOffline(this.broker.url, { ...this.sharing, transports: [this.line.transport], policy: "client-wins", ...quick });
+    this.collection = this.offline.collection("A");
+    this.some = this.offline.collection("A", { where: { list: { $ne: "hidden" } } });
   }
 
   edit() {
@@ -89,7 +89,9 @@ for (let seed = first; seed < first + count; seed++) {
     const broker = await Broker.start(t, { store: "memory:" });
     const random = randomOf(seed);
     const ways = Object.keys(WAYS);
-    const programs = Array.from({ length: 3 }, (_, at) => new Program(`p${at}_`, broker, ways[random(ways.length)], "A", random));
+    const alone = { storage: memory(), locks: null };
+    const shared = { storage: { ...memory(), name: `random ${seed}` }, locks: new Locks() };
+    const programs = [alone, shared, shared].map((sharing, at) => new Program(`p${at}_`, broker, ways[random(ways.length)], sharing, random));
     t.after(() => programs.forEach(({ offline }) => offline.close()));
     for (const program of programs) await program.visit();
     for (let steps = 0; steps < 80; steps++) await programs[random(programs.length)].step();

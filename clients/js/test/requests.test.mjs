@@ -98,14 +98,16 @@ test("who waits long enough, or gives up, is not kept waiting, and what was not 
 
 test("of what was said the largest is what the server found too large", async (t) => {
   const { server, client } = await begin(t);
+  const later = client.request("A:later", "x".repeat(1000));
+  server.link.say({ id: server.link.sent[0].id, data: null, error: { code: "store_full", message: "…", retry: true } });
   const small = client.request("A:small");
   const large = client.request("A:large", "x".repeat(100));
   server.link.close(1009);
   await assert.rejects(large, { code: "message_too_large" });
   await reconnected(server, 2);
-  assert.deepEqual(server.link.sent.map(({ event }) => event), ["A:small"]);
-  server.link.say({ id: server.link.sent[0].id, data: 1 });
-  await small;
+  assert.deepEqual(server.link.sent.map(({ event }) => event), ["A:later", "A:small"]);
+  for (const { id } of server.link.sent) server.link.say({ id, data: 1 });
+  await Promise.all([later, small]);
 });
 
 test("a name that was chosen has ids that nobody had before", async (t) => {

@@ -3,11 +3,11 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { connect } from "backsync";
+import { connect, http } from "backsync";
 import { Broker } from "../../../tests/browser/lib/broker.mjs";
 import { Faulty } from "./lib/faulty.mjs";
 import { until } from "./lib/until.mjs";
-import { WAYS } from "./lib/ways.mjs";
+import { bufferingFetch, WAYS } from "./lib/ways.mjs";
 
 const quick = { reconnect: { first: 20, longest: 200 } };
 
@@ -127,6 +127,19 @@ test("where WebSocket does not get through, HTTP does, and is found by itself", 
   const client = connect(broker.url, { WebSocket: Blocked });
   t.after(() => client.close());
   assert.deepEqual(await client.upsert("A", { id: "x" }), { id: "x", _rev: 1 });
+});
+
+test("where streams are held back that is found out once", async (t) => {
+  const broker = await Broker.start(t, { store: "memory:" });
+  const streams = [];
+  const counting = (url, init) => (url.includes("/xhr_streaming") && streams.push(url), bufferingFetch(url, init));
+  const transport = http(counting, { streamPatience: 1 });
+  for (let session = 0; session < 2; session++) {
+    const client = connect(broker.url, { transports: [transport] });
+    t.after(() => client.close());
+    await client.upsert("A", { id: "x" });
+  }
+  assert.equal(streams.length, 1);
 });
 
 test("a stream that goes on for longer than one response loses nothing", async (t) => {

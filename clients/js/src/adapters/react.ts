@@ -7,7 +7,7 @@ import type { SourceState } from "../contents.js";
 import type { Criteria } from "../criteria.js";
 import type { BacksyncError } from "../errors.js";
 import type { Stored } from "../messages.js";
-import type { Opener } from "./opener.js";
+import type { Opener } from "../opener.js";
 
 /** What a component sees of a collection. */
 export interface CollectionView<T extends object> {
@@ -26,7 +26,11 @@ const NOTHING: readonly never[] = [];
  * The records of a model, for as long as the component is there, or wants the same: criteria and sort are compared by what they say, a
  * function that sorts by what it is.
  */
-export function useCollection<T extends object = Record<string, unknown>>(client: Opener, model: string, options: Criteria & CollectionOptions<T> = {}): CollectionView<T> {
+export function useCollection<T extends object = Record<string, unknown>>(
+  client: Opener,
+  model: string,
+  options: Criteria & CollectionOptions<T> = {},
+): CollectionView<T> {
   const { where, ids, sort } = options;
   const order = typeof sort === "function" ? sort : undefined;
   const wanted = JSON.stringify([model, where, ids, order ? null : sort]);

@@ -64,7 +64,13 @@ export function alloy(backing: Backing, settings: Settings = {}): AlloyAdapter {
     },
     beforeModelCreate(config = {}, name) {
       const { adapter = {} } = config;
-      return { ...config, ...settingsIn(adapter), columns: config.columns ?? {}, defaults: config.defaults ?? {}, adapter: { ...adapter, collection_name: adapter.collection_name ?? name } };
+      return {
+        ...config,
+        ...settingsIn(adapter),
+        columns: config.columns ?? {},
+        defaults: config.defaults ?? {},
+        adapter: { ...adapter, collection_name: adapter.collection_name ?? name },
+      };
     },
     afterModelCreate({ prototype }, name) {
       const model = prototype as { config?: AlloyConfig; modelName?: string; idAttribute?: string };

@@ -1,6 +1,6 @@
 /** Put on models and collections what the server says. Whatever is set here has the option `remote`, so that handlers can tell. */
 
-import { equal } from "../offline/equal.js";
+import { equal } from "../equal.js";
 import { idAttributeOf, type CollectionInstance, type Members, type ModelInstance } from "./backbone.js";
 import type { Rec } from "./hearing.js";
 import { idsIn } from "./references.js";
@@ -31,7 +31,13 @@ export function add(collection: CollectionInstance, record: Rec, at: number | un
 
 /** Whether an attribute has the very records of which the server says the ids. */
 function isFilledIn(present: unknown, value: unknown): boolean {
-  return typeof present === "object" && present !== null && !equal(present, value) && equal(idsIn(present), idsIn(value)) && idsIn(value).length > 0;
+  return (
+    typeof present === "object" &&
+    present !== null &&
+    !equal(present, value) &&
+    equal(idsIn(present), idsIn(value)) &&
+    idsIn(value).length > 0
+  );
 }
 
 /** A change may move a model, which Backbone leaves to who makes it. */

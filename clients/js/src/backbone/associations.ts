@@ -1,6 +1,13 @@
 /** What attributes lead to: classes by their names, and instances at attributes. */
 
-import { isCollection, type CollectionClass, type CollectionInstance, type Members, type ModelClass, type ModelInstance } from "./backbone.js";
+import {
+  isCollection,
+  type CollectionClass,
+  type CollectionInstance,
+  type Members,
+  type ModelClass,
+  type ModelInstance,
+} from "./backbone.js";
 import { idIn, idsIn } from "./references.js";
 import { stateOf } from "./state.js";
 import { modelNameOf } from "./target.js";
@@ -87,7 +94,11 @@ function valuesOf(value: unknown): Members {
 }
 
 /** The model or collection at an attribute: the same for as long as the attribute leads to the same, with what was filled in set on it. */
-export function instanceAt(model: ModelInstance, attribute: string, { isMany, via, make }: Led): ModelInstance | CollectionInstance | undefined {
+export function instanceAt(
+  model: ModelInstance,
+  attribute: string,
+  { isMany, via, make }: Led,
+): ModelInstance | CollectionInstance | undefined {
   const value = model.get(attribute) ?? undefined;
   if (value === undefined && via === undefined) return undefined;
   if (typeof value === "object" && "trigger" in value) return value as ModelInstance;

@@ -1,7 +1,16 @@
 /** Backbone over a client: classes of its own, somebody's classes, or all there are. */
 
 import type { Classes } from "./associations.js";
-import { DELEGATE, type BackboneLike, type CallOptions, type CollectionClass, type Instance, type ModelClass, type SyncFunction, type SyncMethod } from "./backbone.js";
+import {
+  DELEGATE,
+  type BackboneLike,
+  type CallOptions,
+  type CollectionClass,
+  type Instance,
+  type ModelClass,
+  type SyncFunction,
+  type SyncMethod,
+} from "./backbone.js";
 import { Engine } from "./engine.js";
 import { Registry } from "./identity.js";
 import { collectionMethods, modelMethods } from "./methods.js";
@@ -10,7 +19,7 @@ import type { Backing } from "./socket.js";
 
 /** How Backbone is put over a client, beside {@link Settings} for everything. */
 export interface AttachOptions extends Settings {
-  /** Replace `Backbone.sync`, and give all models and collections what they get here. Default: only the classes of the attachment have it. */
+  /** Replace `Backbone.sync`, and give all models and collections what they get here. Default: the classes of the attachment alone. */
   global?: boolean;
   /** Where the server's HTTP interface is. Default: `/api` of the page's own origin. */
   api?: string;
@@ -87,8 +96,8 @@ export function attach<B extends BackboneLike>(backbone: B, backing: Backing, op
       replace(of.prototype, { ...methodsOf(of, false), ...(isOwn && { [DELEGATE]: had }) });
       return of;
     },
-    configure: (settings) => engine.configure(settings),
-    connected: () => engine.isConnected(),
+    configure: (settings) => engine.subscriptions.configure(settings),
+    connected: () => engine.subscriptions.isConnected(),
     detach: () => undo.splice(0).forEach((one) => one()),
   };
 }
@@ -99,7 +108,8 @@ function extend(of: object, properties: object): unknown {
 
 function copy(prototype: object): Prototype {
   const all: { [name: string]: unknown } = {};
-  for (const name of ["preinitialize", "stopListening", "remove", "set", "get", "fetch"]) all[name] = (prototype as { [name: string]: unknown })[name];
+  for (const name of ["preinitialize", "stopListening", "remove", "set", "get", "fetch"])
+    all[name] = (prototype as { [name: string]: unknown })[name];
   return all as Prototype;
 }
 

@@ -1,24 +1,32 @@
 /**
- * What `sync` does: which way a request goes, what is listened to behind it, and what instances are told. Nothing in here changes a
+ * What `sync` does: which way a request goes, what comes back of it, and what is listened to behind it. Nothing in here changes a
  * class of Backbone's.
  */
 
-import { comparison } from "../sort.js";
-import type { Collection } from "../collection.js";
-import type { Criteria } from "../criteria.js";
 import { AjaxWay } from "./ajax.js";
 import { withId } from "./apply.js";
-import { associationsOf, instanceAt, led, type Classes, type Led } from "./associations.js";
-import { DELEGATE, idAttributeOf, isCollection, type CallOptions, type CollectionInstance, type Instance, type Members, type ModelInstance, type SyncFunction, type SyncMethod } from "./backbone.js";
-import { Hearing, type Rec } from "./hearing.js";
+import { associationsOf, led, type Classes } from "./associations.js";
+import {
+  DELEGATE,
+  idAttributeOf,
+  isCollection,
+  type CallOptions,
+  type CollectionInstance,
+  type Instance,
+  type Members,
+  type ModelInstance,
+  type SyncFunction,
+  type SyncMethod,
+} from "./backbone.js";
+import type { Hearing, Rec } from "./hearing.js";
 import { newIdOf } from "./identity.js";
 import { handedOut, run, SyncTimeout } from "./promises.js";
-import { bare, idIn, idsIn } from "./references.js";
-import { DEFAULTS, flagsOf, howIn, populateOf, settingsIn, wantedIn, type Flag, type PopulateCriteria, type Settings, type Wanted } from "./settings.js";
-import { serverOf, SocketWay, type Backing, type Server } from "./socket.js";
+import { bare, idIn, idsIn, whereVia } from "./references.js";
+import { flagsOf, populateOf, settingsIn, wantedIn, type Flag, type PopulateCriteria, type Settings } from "./settings.js";
+import { serverOf, SocketWay, type Backing } from "./socket.js";
 import { stateOf } from "./state.js";
+import { recordOf, Subscriptions } from "./subscriptions.js";
 import { modelNameOf, urlOf } from "./target.js";
-import { listenerOf } from "./telling.js";
 import type { Way } from "./way.js";
 
 /** What an engine is made with. */
@@ -53,32 +61,13 @@ interface Answer {
 }
 
 export class Engine {
-  #settings: Settings;
+  readonly subscriptions: Subscriptions;
 
   constructor(
     private readonly backing: Backing,
     private readonly options: EngineOptions,
   ) {
-    this.#settings = { ...DEFAULTS, ...options.settings };
-  }
-
-  /** Settings of everything. */
-  configure(settings: Settings): void {
-    this.#settings = { ...this.#settings, ...settingsIn(settings) };
-  }
-
-  /** Whether a request by the socket would go at once. */
-  isConnected(): boolean {
-    const { client } = this.backing as { client?: Server };
-    const server = serverOf(this.backing) ?? client;
-    return server === undefined || server.state === "open" || client !== undefined;
-  }
-
-  /** A model's begin with those of its collection that say how, not what. */
-  settingsOf(instance: Instance, request?: object): Settings {
-    const { collection } = instance as ModelInstance;
-    const outer = collection && !isCollection(instance) ? howIn(this.settingsOf(collection)) : this.#settings;
-    return { ...this.#settings, ...outer, ...settingsIn(instance.config), ...stateOf(instance).settings, ...settingsIn(request) };
+    this.subscriptions = new Subscriptions(backing, options.classes, options.settings);
   }
 
   /** In the place of `Backbone.sync`. */
@@ -103,58 +92,16 @@ export class Engine {
   }
 
   /** The same for a request that is none of Backbone's: it is told what its settings say, and by which way it goes. */
-  request<T>(instance: ModelInstance, options: CallOptions, work: (way: Way, call: { name: string; flags: ReadonlySet<Flag> }) => Promise<T>): unknown {
+  request<T>(
+    instance: ModelInstance,
+    options: CallOptions,
+    work: (way: Way, call: { name: string; flags: ReadonlySet<Flag> }) => Promise<T>,
+  ): unknown {
     const call = this.#call("update", instance, options);
-    return handedOut(this.options.$(), this.#connected(call).then(() => work(call.way, call)));
-  }
-
-  /** Hear of the records of an instance, as its settings say or as a request wants. */
-  listen(instance: Instance, wanted: Wanted = wantedIn(this.settingsOf(instance), undefined)): Hearing {
-    const state = stateOf(instance);
-    const { where, ids, sort } = wanted;
-    const criteria: Criteria = isCollection(instance) ? { ...(where && { where }), ...(ids && { ids }) } : { ids: [(instance as ModelInstance).id!] };
-    const key = JSON.stringify([modelNameOf(instance), criteria, sort]);
-    const known = state.heard;
-    const isOver = known && ["failed", "closed"].includes(known.hearing.collection.state);
-    if (known?.key === key && !isOver) return known.hearing;
-    const collection: Collection<Members> = this.backing.collection<Members>(modelNameOf(instance), { ...criteria, ...(sort && { sort }) });
-    // It begins before the other ends: what both hear goes on.
-    known?.hearing.end();
-    const settings = (): Settings => this.settingsOf(instance);
-    const hearing = new Hearing(collection, listenerOf(instance, settings, collection));
-    state.heard = { hearing, key };
-    if (isCollection(instance) && sort && settings().live) orderBy(instance, sort);
-    return hearing;
-  }
-
-  /** Hear of an instance that did not read its records: of what is otherwise than it has it, where it has all or wants all. */
-  subscribe(instance: Instance, wanted?: Wanted): void {
-    const before = stateOf(instance).heard?.hearing;
-    const hearing = this.listen(instance, wanted);
-    if (hearing === before) return;
-    const models = isCollection(instance) ? instance.models : [instance as ModelInstance];
-    const known = models.filter((model) => "_rev" in model.attributes).map(recordOf);
-    if (this.settingsOf(instance).live || (known.length > 0 && known.length === models.length)) hearing.knows(known);
-  }
-
-  /** Hear of it no more. */
-  forget(instance: Instance): void {
-    const state = stateOf(instance);
-    state.heard?.hearing.end();
-    state.heard = undefined;
-  }
-
-  /** The model or collection at an attribute, which is listened to where the settings are so. */
-  at(model: ModelInstance, attribute: string): Instance | undefined {
-    const to = led(model, attribute, this.options.classes);
-    if (!to) throw new TypeError(`assoc says nothing of ${attribute}`);
-    const instance = instanceAt(model, attribute, to);
-    if (instance) this.#follow(model, attribute, to, instance);
-    return instance;
-  }
-
-  led(model: ModelInstance, attribute: string): Led | undefined {
-    return led(model, attribute, this.options.classes);
+    return handedOut(
+      this.options.$(),
+      this.#connected(call).then(() => work(call.way, call)),
+    );
   }
 
   /** Whether what goes by ajax is to be listened to. */
@@ -162,28 +109,17 @@ export class Engine {
     return isBySocket || (flags.has("socket") && flags.has("subscribe"));
   }
 
-  #follow(owner: ModelInstance, attribute: string, { via }: Led, instance: Instance): void {
-    const flags = flagsOf(this.settingsOf(instance));
-    if (!flags.has("socket") || (!this.isConnected() && !flags.has("subscribe"))) return;
-    if (isCollection(instance)) this.subscribe(instance, via === undefined ? { ids: idsIn(owner.get(attribute)) } : { where: whereVia(via, String(owner.id)) });
-    else if (!(instance as ModelInstance).isNew()) this.subscribe(instance);
-  }
-
   #call(method: SyncMethod, instance: Instance, options: CallOptions): Call {
-    const settings = this.settingsOf(instance, options);
+    const settings = this.subscriptions.settingsOf(instance, options);
     const flags = flagsOf(settings);
-    const isBySocket = flags.has("socket") && (!flags.has("ajax") || this.isConnected());
+    const isBySocket = flags.has("socket") && (!flags.has("ajax") || this.subscriptions.isConnected());
     const name = modelNameOf(instance);
     const way = isBySocket ? this.#socket(instance, name) : this.#ajax(method, instance, options);
     return { method, instance, options, settings, flags, name, way, isBySocket };
   }
 
   #socket(instance: Instance, own: string): Way {
-    const { collection } = instance as ModelInstance;
-    return new SocketWay(this.backing, (name) => {
-      if (name !== own) return undefined;
-      return ((collection && stateOf(collection).heard) ?? stateOf(instance).heard)?.hearing.collection;
-    });
+    return new SocketWay(this.backing, (name) => (name === own ? this.subscriptions.collectionOf(instance) : undefined));
   }
 
   #ajax(method: SyncMethod, instance: Instance, options: CallOptions): Way {
@@ -208,15 +144,17 @@ export class Engine {
     await this.#connected(call);
     let records: readonly Rec[];
     if (isBySocket && !isWindow) {
-      const hearing = this.listen(instance, wanted);
+      const hearing = this.subscriptions.listen(instance, wanted);
       await this.#present(hearing, way);
       records = names.length > 0 ? await way.many(name, wanted, names) : hearing.collection.records;
     } else records = await way.many(name, wanted, names);
     const known = records.map((record) => bare(record, names) as Rec);
-    for (const [attribute, sought] of criteria) records = await Promise.all(records.map((record) => this.#filled(call, instance, record, attribute, sought)));
+    for (const [attribute, sought] of criteria)
+      records = await Promise.all(records.map((record) => this.#filled(call, instance, record, attribute, sought)));
     const behind = (): void => {
       stateOf(instance).isFetched = true;
-      if (this.#subscribes(flags, isBySocket)) this.listen(instance, isWindow ? { ids: known.map(({ id }) => id) } : wanted).knows(known);
+      if (this.#subscribes(flags, isBySocket))
+        this.subscriptions.listen(instance, isWindow ? { ids: known.map(({ id }) => id) } : wanted).knows(known);
     };
     return { data: records.map((record) => withId(record, idAttributeOf(instance))), behind };
   }
@@ -224,14 +162,14 @@ export class Engine {
   async #readOne(call: Call, model: ModelInstance): Promise<Answer> {
     await this.#connected(call);
     const before = stateOf(model).heard;
-    const hearing = call.isBySocket ? this.listen(model) : undefined;
+    const hearing = call.isBySocket ? this.subscriptions.listen(model) : undefined;
     try {
       if (hearing) await this.#present(hearing, call.way);
       const { data, known } = await this.#look(call, model, hearing?.collection.get(model.id!));
       return { data, behind: () => this.#heard(call, model, known) };
     } catch (error) {
       // As the server does where it finds none.
-      if (!before) this.forget(model);
+      if (!before) this.subscriptions.forget(model);
       throw error;
     }
   }
@@ -241,7 +179,8 @@ export class Engine {
     const { names, criteria } = populateOf(settings.populate);
     let record = names.length === 0 && present ? present : await way.one(name, String(model.id), names);
     const known = bare(record, names) as Rec;
-    for (const [attribute, sought] of criteria) record = await this.#filled({ way, name, settings, ...call }, model, record, attribute, sought);
+    for (const [attribute, sought] of criteria)
+      record = await this.#filled({ way, name, settings, ...call }, model, record, attribute, sought);
     return { data: withId(record, model.idAttribute), known };
   }
 
@@ -277,7 +216,7 @@ export class Engine {
     return Object.keys(associationsOf(model)).flatMap((attribute) => {
       const values = [attributes[attribute] ?? []].flat();
       if (!values.some((value) => typeof value === "object" && idIn(value) === undefined)) return [];
-      const instance = this.at(model, attribute)!;
+      const instance = this.subscriptions.at(model, attribute)!;
       const models = isCollection(instance) ? instance.models : [instance as ModelInstance];
       const saved = models.filter((one) => one.isNew()).map((one) => Promise.resolve(one.save(null, { sync: [...flags] })));
       // They have ids from now on.
@@ -290,7 +229,7 @@ export class Engine {
   async #delete(call: Call, model: ModelInstance): Promise<Answer> {
     await this.#connected(call);
     await call.way.delete(call.name, { ...recordOf(model) }, call.settings.policy || undefined);
-    return { data: {}, behind: () => this.forget(model) };
+    return { data: {}, behind: () => this.subscriptions.forget(model) };
   }
 
   /** What was written and refused was only here. */
@@ -305,7 +244,7 @@ export class Engine {
     const { collection } = model;
     // Its collection hears of it.
     if (collection && stateOf(collection).heard?.hearing.collection.has(known.id)) return;
-    this.listen(model).knows([known]);
+    this.subscriptions.listen(model).knows([known]);
   }
 
   /** With the records at an attribute that match. */
@@ -347,21 +286,4 @@ export class Engine {
     }
     if (collection.state !== "live") throw collection.error;
   }
-}
-
-/** A model's attributes as the record that they came as. */
-function recordOf(model: ModelInstance): Rec {
-  return { ...bare(model.attributes, Object.keys(associationsOf(model))), id: String(model.id) } as Rec;
-}
-
-/** Those who name a record at an attribute, which has one id or many. */
-function whereVia(via: string, id: string): Members {
-  return { $or: [{ [via]: id }, { [via]: { $contains: id } }] };
-}
-
-/** Keep a collection in the order that was asked for, unless it has one of its own. */
-function orderBy(collection: CollectionInstance, sort: string | readonly string[]): void {
-  const ordered = collection as CollectionInstance & { comparator?: unknown };
-  const compare = comparison<Members>(sort);
-  ordered.comparator ??= (a: ModelInstance, b: ModelInstance) => compare(a.attributes, b.attributes);
 }

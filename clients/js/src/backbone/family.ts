@@ -31,7 +31,8 @@ export const family = {
   addChild<T extends object>(this: object, child: T): T {
     const [parent, added] = [this as Member, child as unknown as Member];
     if (added.parent === parent) return child;
-    for (let one: Related | undefined = parent; one; one = one.parent) if (one === added) throw new TypeError("nobody is a child of their own");
+    for (let one: Related | undefined = parent; one; one = one.parent)
+      if (one === added) throw new TypeError("nobody is a child of their own");
     added.parent?.removeChild(added);
     added.parent = parent;
     (parent.children ??= []).push(added);

@@ -1,8 +1,8 @@
 /** What one instance hears of its records: what became of them since it knew them, by whatever way it came to know. */
 
 import type { Collection } from "../collection.js";
+import { equal } from "../equal.js";
 import type { Stored } from "../messages.js";
-import { equal } from "../offline/equal.js";
 import type { Members } from "./backbone.js";
 
 export type Rec = Stored<Members>;

@@ -24,7 +24,11 @@ export class Registry {
 
   /** The type of an instance: that of its class, or of the next one above that has one. */
   typeOf(instance: object): string | undefined {
-    for (let prototype = Object.getPrototypeOf(instance) as object | null; prototype; prototype = Object.getPrototypeOf(prototype) as object | null) {
+    for (
+      let prototype = Object.getPrototypeOf(instance) as object | null;
+      prototype;
+      prototype = Object.getPrototypeOf(prototype) as object | null
+    ) {
       for (const [type, of] of this.#classes) if (of.prototype === prototype) return type;
     }
     return undefined;

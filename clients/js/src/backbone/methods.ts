@@ -1,9 +1,18 @@
 /** What models and collections can do more than Backbone's. Each takes the place of what a class has, and leads on to it. */
 
 import type { Led } from "./associations.js";
-import { DELEGATE, isCollection, type CallOptions, type CollectionInstance, type Instance, type Members, type ModelInstance, type SyncFunction } from "./backbone.js";
+import {
+  DELEGATE,
+  isCollection,
+  type CallOptions,
+  type CollectionInstance,
+  type Instance,
+  type Members,
+  type ModelInstance,
+  type SyncFunction,
+} from "./backbone.js";
 import type { Engine } from "./engine.js";
-import { idIn, idsIn } from "./references.js";
+import { idIn, idsIn, whereVia } from "./references.js";
 import { settingsIn, type Populate, type Settings, type Wanted } from "./settings.js";
 import { stateOf } from "./state.js";
 import { BOUND } from "./telling.js";
@@ -76,15 +85,15 @@ function shared(engine: Engine, original: Original, sync: SyncFunction | undefin
     },
     /** Hear of it, whether it was read or not. */
     subscribe(this: Instance) {
-      engine.subscribe(this);
+      engine.subscriptions.subscribe(this);
       return this;
     },
     unsubscribe(this: Instance) {
-      engine.forget(this);
+      engine.subscriptions.forget(this);
       return this;
     },
     stopListening(this: Instance, ...values: unknown[]) {
-      if (values.length === 0) engine.forget(this);
+      if (values.length === 0) engine.subscriptions.forget(this);
       return original["stopListening"]?.apply(this, values) ?? this;
     },
   };
@@ -102,14 +111,14 @@ export function collectionMethods(engine: Engine, original: Original, sync?: Syn
       else this.on(event, handler, context);
       // A collection that is fetched in this turn says itself what it wants to hear.
       queueMicrotask(() => {
-        if (!stateOf(this).heard && isBound(this)) engine.listen(this);
+        if (!stateOf(this).heard && isBound(this)) engine.subscriptions.listen(this);
       });
       return this;
     },
     /** Without arguments: all, and a collection that was not fetched hears no more. */
     syncUnbind(this: CollectionInstance, method?: "upsert" | "delete", handler?: BoundHandler, context?: object) {
       for (const event of method ? [BOUND[method]] : Object.values(BOUND)) this.off(event, handler, context);
-      if (!isBound(this) && !stateOf(this).isFetched) engine.forget(this);
+      if (!isBound(this) && !stateOf(this).isFetched) engine.subscriptions.forget(this);
       return this;
     },
     remove(this: CollectionInstance, models: unknown, options: CallOptions = {}) {
@@ -156,14 +165,17 @@ export function modelMethods(engine: Engine, original: Original, sync?: SyncFunc
       return done;
     },
     get(this: ModelInstance, name: string, wrap?: unknown) {
-      return wrap === true ? engine.at(this, name) : original["get"]!.call(this, name);
+      return wrap === true ? engine.subscriptions.at(this, name) : original["get"]!.call(this, name);
     },
     fetch(this: ModelInstance, name?: unknown, options?: CallOptions) {
       return typeof name === "string" ? fetchAt(engine, this, name, options ?? {}) : original["fetch"]!.call(this, name);
     },
     addTo(this: ModelInstance, name: string, other: unknown, options: CallOptions = {}) {
       const to = many(engine, this, name);
-      const added = typeof other === "object" && other !== null && "attributes" in other ? (other as ModelInstance) : to.one(typeof other === "object" ? (other as Members) : { id: other });
+      const added =
+        typeof other === "object" && other !== null && "attributes" in other
+          ? (other as ModelInstance)
+          : to.one(typeof other === "object" ? (other as Members) : { id: other });
       const isMade = added.isNew() || (typeof other === "object" && added !== other);
       return link(engine, this, name, to, options, true, async (flags) => {
         if (isMade) await added.save(null, { sync: flags });
@@ -179,13 +191,21 @@ export function modelMethods(engine: Engine, original: Original, sync?: SyncFunc
 
 function many(engine: Engine, model: ModelInstance, name: string): Led {
   if (model.isNew()) throw new Error("a model that is new has no associations yet: save it first");
-  const to = engine.led(model, name);
+  const to = engine.subscriptions.led(model, name);
   if (!to?.isMany) throw new Error(`${name} is no association with many`);
   return to;
 }
 
 /** Set or remove a link, and have the model be as the server has it then. Resolves to the attributes of the other. */
-function link(engine: Engine, model: ModelInstance, association: string, { name: otherName, via }: Led, options: CallOptions, isSet: boolean, prepare: (flags: string[]) => Promise<ModelInstance>): unknown {
+function link(
+  engine: Engine,
+  model: ModelInstance,
+  association: string,
+  { name: otherName, via }: Led,
+  options: CallOptions,
+  isSet: boolean,
+  prepare: (flags: string[]) => Promise<ModelInstance>,
+): unknown {
   return engine.request(model, options, async (way, { name, flags }) => {
     const other = await prepare([...flags]);
     const id = String(other.id);
@@ -197,7 +217,7 @@ function link(engine: Engine, model: ModelInstance, association: string, { name:
 
 /** The model or collection that an attribute leads to, anew; the model itself stays as it is. */
 function fetchAt(engine: Engine, model: ModelInstance, attribute: string, options: CallOptions): unknown {
-  const to = engine.led(model, attribute);
+  const to = engine.subscriptions.led(model, attribute);
   if (!to) throw new TypeError(`assoc says nothing of ${attribute}`);
   return engine.request(model, options, async (way, { name }) => {
     const id = String(model.id);
@@ -209,7 +229,7 @@ function fetchAt(engine: Engine, model: ModelInstance, attribute: string, option
       return found;
     }
     const { where, ...wanted } = settingsIn(options);
-    const named = isKept ? { id: { $in: idsIn(value) } } : { $or: [{ [to.via!]: id }, { [to.via!]: { $contains: id } }] };
+    const named = isKept ? { id: { $in: idsIn(value) } } : whereVia(to.via!, id);
     const data: Wanted = { where: where ? { $and: [named, where] } : named };
     await found.fetch({ ...options, ...wanted, data });
     return found;

@@ -38,3 +38,8 @@ export function linked(value: unknown, id: string, isSet: boolean, isMany: boole
   if (isArray) return isSet ? [...ids, id] : ids.filter((known) => known !== id);
   return isSet ? id : null;
 }
+
+/** Those who name a record at an attribute, which has one id or many. */
+export function whereVia(via: string, id: string): Members {
+  return { $or: [{ [via]: id }, { [via]: { $contains: id } }] };
+}

@@ -93,7 +93,10 @@ export function wantedIn(settings: Settings, data: unknown): Wanted {
 }
 
 /** References to fill in: those that the server fills in as they are, and those that are looked for. */
-export function populateOf(populate: Populate | false | undefined): { names: string[]; criteria: [name: string, criteria: PopulateCriteria][] } {
+export function populateOf(populate: Populate | false | undefined): {
+  names: string[];
+  criteria: [name: string, criteria: PopulateCriteria][];
+} {
   if (!populate) return { names: [], criteria: [] };
   if (typeof populate === "string") return { names: populate.split(/[\s,]+/).filter(Boolean), criteria: [] };
   if (Array.isArray(populate)) return { names: [...(populate as readonly string[])], criteria: [] };

@@ -1,10 +1,10 @@
 /** Requests by the client, over whatever connection it has; or to whatever else keeps records. */
 
-import type { Opener } from "../adapters/opener.js";
 import type { Collection } from "../collection.js";
 import type { ConnectionState } from "../connection.js";
 import { BacksyncError } from "../errors.js";
 import type { Draft, Policy, Reply, WriteOptions } from "../messages.js";
+import type { Opener } from "../opener.js";
 import type { Members } from "./backbone.js";
 import type { Rec } from "./hearing.js";
 import { linked } from "./references.js";
@@ -68,7 +68,9 @@ export class SocketWay implements Way {
     const { id, _rev } = record as { id: string; _rev?: number };
     const doomed = { id, ...(_rev !== undefined && { _rev }) };
     const options = policy ? { policy } : {};
-    return serverOf(this.backing)?.delete(name, doomed, options) ?? this.#within(name, id, (collection) => collection.delete(doomed, options));
+    return (
+      serverOf(this.backing)?.delete(name, doomed, options) ?? this.#within(name, id, (collection) => collection.delete(doomed, options))
+    );
   }
 
   async link({ owner, other, via }: Link, isSet: boolean): Promise<void> {
@@ -79,7 +81,11 @@ export class SocketWay implements Way {
       if (value === undefined) return;
       try {
         const { _rev: base } = record;
-        await this.#upsert(keeper.name, { id: keeper.id, [attribute]: value }, { policy: "server-wins", ...(base !== undefined && { base }) });
+        await this.#upsert(
+          keeper.name,
+          { id: keeper.id, [attribute]: value },
+          { policy: "server-wins", ...(base !== undefined && { base }) },
+        );
         return;
       } catch (error) {
         // By its code: a client of another bundle has errors of its own.
@@ -119,6 +125,10 @@ export class SocketWay implements Way {
 }
 
 async function read<D>(server: Server, name: string, query: object, populate: readonly string[]): Promise<D> {
-  const { data } = await server.request<D>(`${name}:read`, { ...query, ...(populate.length > 0 && { populate }) }, { options: { listen: false } });
+  const { data } = await server.request<D>(
+    `${name}:read`,
+    { ...query, ...(populate.length > 0 && { populate }) },
+    { options: { listen: false } },
+  );
   return data;
 }

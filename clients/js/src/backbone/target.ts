@@ -3,8 +3,8 @@
 import { isCollection, result, type Instance, type ModelInstance } from "./backbone.js";
 
 /**
- * `modelName`, of the instance, of a model's collection or of a collection's models; otherwise `urlRoot` or `url`, of which the last part is the name: both
- * `ChatMessage` and `/api/ChatMessage` are.
+ * `modelName`, of the instance, of a model's collection or of a collection's models; otherwise `urlRoot` or `url`, of which the last
+ * part is the name: both `ChatMessage` and `/api/ChatMessage` are.
  *
  * @throws TypeError where nothing says it
  */
@@ -14,9 +14,9 @@ export function modelNameOf(instance: Instance): string {
   return name;
 }
 
-/** The URL for `Backbone.sync`, to be asked before a new model is given its id: below `api` unless a class says another that is more than a name. */
+/** The URL for `Backbone.sync`, to be asked before a new model has its id: below `api`, unless a class says another that is more than a name. */
 export function urlOf(instance: Instance, api: string, id?: string): string {
-  const own = named(instance) ?? named(relative(instance)) ? undefined : written(instance);
+  const own = (named(instance) ?? named(relative(instance))) ? undefined : written(instance);
   if (own?.replace(/^\//, "").includes("/")) return String(result(instance, "url"));
   return recordUrl(api, modelNameOf(instance), id);
 }

@@ -1,7 +1,7 @@
 /** What instances are told of changes: by events, and where it is wanted by being made the same. */
 
 import type { Collection } from "../collection.js";
-import { equal } from "../offline/equal.js";
+import { equal } from "../equal.js";
 import { add, put, withId } from "./apply.js";
 import { associationsOf } from "./associations.js";
 import { isCollection, type CollectionInstance, type Instance, type Members, type ModelInstance } from "./backbone.js";
@@ -53,7 +53,8 @@ function tellModel(model: ModelInstance, record: Rec, before: Rec | undefined, a
   const associations = Object.keys(associationsOf(model));
   const present = bare(model.attributes, associations);
   const values = withId(record, model.idAttribute);
-  const isNews = (name: string): boolean => !name.startsWith("_") && !equal(before?.[name], values[name]) && !equal(present[name], values[name]);
+  const isNews = (name: string): boolean =>
+    !name.startsWith("_") && !equal(before?.[name], values[name]) && !equal(present[name], values[name]);
   const changed = Object.keys({ ...before, ...values }).filter((name) => name !== "id" && isNews(name));
   if (applies) put(model, record, before ?? latest);
   for (const name of changed) {
@@ -69,8 +70,14 @@ function tellLinks(model: ModelInstance, name: string, before: readonly string[]
     for (const id of ids) model.trigger(`${event}:${name}`, model, id, record);
     if (ids.length > 0) model.trigger(event, model, record);
   };
-  tell("addedTo", now.filter((id) => !before.includes(id)));
-  tell("removedFrom", before.filter((id) => !now.includes(id)));
+  tell(
+    "addedTo",
+    now.filter((id) => !before.includes(id)),
+  );
+  tell(
+    "removedFrom",
+    before.filter((id) => !now.includes(id)),
+  );
 }
 
 function tellGone(model: ModelInstance, record: Rec, left: boolean, applies: boolean): void {

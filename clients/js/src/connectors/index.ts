@@ -3,7 +3,7 @@
  * those who have something else. Whatever opens collections over a {@link Source} is one.
  */
 
-export type { Opener as Connector } from "../adapters/opener.js";
+export type { Opener as Connector } from "../opener.js";
 export type { Source, Watcher } from "../source.js";
 export { memoryConnector } from "./memory.js";
 export { restConnector, type RestOptions } from "./rest.js";

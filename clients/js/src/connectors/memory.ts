@@ -1,12 +1,12 @@
 /** Records that are kept in this page alone: for tests, drafts, and pages without a server. */
 
-import type { Opener } from "../adapters/opener.js";
 import { Collection, type CollectionOptions } from "../collection.js";
 import type { Criteria } from "../criteria.js";
+import { equal } from "../equal.js";
 import { BacksyncError } from "../errors.js";
 import type { AnyRecord, Doomed, Draft, Stored, WriteOptions } from "../messages.js";
 import { randomName } from "../naming.js";
-import { equal } from "../offline/equal.js";
+import type { Opener } from "../opener.js";
 import { listed, WatchedSource } from "./watched.js";
 
 type Rec = Stored<{ readonly [name: string]: unknown }>;

@@ -3,14 +3,14 @@
  * made here, and of others when it asks again.
  */
 
-import type { Opener } from "../adapters/opener.js";
 import { Collection, type CollectionOptions } from "../collection.js";
 import type { Change } from "../contents.js";
 import type { Criteria } from "../criteria.js";
+import { equal } from "../equal.js";
 import { BacksyncError, type ErrorObject } from "../errors.js";
 import type { Patience } from "../ledger.js";
 import type { Doomed, Draft, Stored, WriteOptions } from "../messages.js";
-import { equal } from "../offline/equal.js";
+import type { Opener } from "../opener.js";
 import { listed, WatchedSource } from "./watched.js";
 
 export interface RestOptions {
@@ -18,7 +18,10 @@ export interface RestOptions {
   fetch?: (url: string, init: RequestInit) => Promise<Response>;
   /** To be sent with each request: a token, say. */
   headers?: { readonly [name: string]: string } | (() => { readonly [name: string]: string });
-  /** Milliseconds between two looks; what is as it was costs next to nothing where the server gives an `ETag`. Default: 10,000. `false`: look once. */
+  /**
+   * Milliseconds between two looks; what is as it was costs next to nothing where the server gives an `ETag`. `false`: look once.
+   * Default: 10,000.
+   */
   every?: number | false;
 }
 
@@ -29,8 +32,17 @@ interface Host extends Required<Omit<RestOptions, "headers">> {
 }
 
 /** `api`: where records are at `/MODEL` and `/MODEL/ID`, as `https://example.com/api`. */
-export function restConnector(api: string, { fetch = (url, init) => globalThis.fetch(url, init), headers = {}, every = 10_000 }: RestOptions = {}): Opener {
-  const host: Host = { api: api.replace(/\/+$/, ""), fetch, every, headers: () => (typeof headers === "function" ? headers() : headers), sources: new Set() };
+export function restConnector(
+  api: string,
+  { fetch = (url, init) => globalThis.fetch(url, init), headers = {}, every = 10_000 }: RestOptions = {},
+): Opener {
+  const host: Host = {
+    api: api.replace(/\/+$/, ""),
+    fetch,
+    every,
+    headers: () => (typeof headers === "function" ? headers() : headers),
+    sources: new Set(),
+  };
   return {
     collection<T extends object>(model: string, { sort, ...criteria }: Criteria & CollectionOptions<T> = {}) {
       return new Collection<T>(new RestSource<T>(model, criteria, host), sort === undefined ? {} : { sort });
@@ -105,7 +117,11 @@ class RestSource<T extends object> extends WatchedSource<T> {
   /** What the answer makes of the records, once it is known to be the last word. */
   async #asked(): Promise<() => Change<Stored<T>>[]> {
     const { where, ids } = this.criteria;
-    const query = where ? `?where=${encodeURIComponent(JSON.stringify(where))}` : ids ? `?ids=${encodeURIComponent(JSON.stringify(ids.map(String)))}` : "";
+    const query = where
+      ? `?where=${encodeURIComponent(JSON.stringify(where))}`
+      : ids
+        ? `?ids=${encodeURIComponent(JSON.stringify(ids.map(String)))}`
+        : "";
     const headers = { ...this.host.headers(), ...(this.#tag !== undefined && { "if-none-match": this.#tag }) };
     const response = await this.#ask(this.#url() + query, { headers });
     if (response.status === 304) return () => this.become("live");
@@ -129,7 +145,9 @@ class RestSource<T extends object> extends WatchedSource<T> {
   }
 
   #url(id?: string): string {
-    return [this.host.api, this.model, ...(id === undefined ? [] : [id])].map((part, at) => (at === 0 ? part : encodeURIComponent(part))).join("/");
+    return [this.host.api, this.model, ...(id === undefined ? [] : [id])]
+      .map((part, at) => (at === 0 ? part : encodeURIComponent(part)))
+      .join("/");
   }
 
   async #ask(url: string, init: RequestInit): Promise<Response> {
@@ -142,7 +160,14 @@ class RestSource<T extends object> extends WatchedSource<T> {
   async #write(method: string, url: string, { timeout, signal }: Patience, body?: string): Promise<unknown> {
     const given = [...(signal ? [signal] : []), ...(timeout === undefined ? [] : [AbortSignal.timeout(timeout)])];
     const headers = { ...this.host.headers(), ...(body !== undefined && { "content-type": "application/json" }) };
-    return bodyOf(await this.#ask(url, { method, headers, ...(body !== undefined && { body }), ...(given.length > 0 && { signal: AbortSignal.any(given) }) }));
+    return bodyOf(
+      await this.#ask(url, {
+        method,
+        headers,
+        ...(body !== undefined && { body }),
+        ...(given.length > 0 && { signal: AbortSignal.any(given) }),
+      }),
+    );
   }
 }
 
@@ -155,11 +180,19 @@ async function bodyOf(response: Response): Promise<unknown> {
   if (response.status === 204) return undefined;
   const body: unknown = await response.json().catch(() => undefined);
   if (response.ok) return body;
-  const { code = `http_${response.status}`, detail = `the server answered ${response.status}`, ...rest } = (body ?? {}) as ErrorObject & { detail?: string };
+  const {
+    code = `http_${response.status}`,
+    detail = `the server answered ${response.status}`,
+    ...rest
+  } = (body ?? {}) as ErrorObject & { detail?: string };
   throw new BacksyncError({ ...rest, code, message: detail, retry: rest.retry ?? response.status >= 500 });
 }
 
-function changesBetween<T>(before: ReadonlyMap<string, Stored<T>>, after: ReadonlyMap<string, Stored<T>>, isFirst: boolean): Change<Stored<T>>[] {
+function changesBetween<T>(
+  before: ReadonlyMap<string, Stored<T>>,
+  after: ReadonlyMap<string, Stored<T>>,
+  isFirst: boolean,
+): Change<Stored<T>>[] {
   if (isFirst) return [{ type: "reset", records: [...after.values()] }];
   const changes: Change<Stored<T>>[] = [];
   for (const [id, record] of before) if (!after.has(id)) changes.push({ type: "delete", id, record, left: false });

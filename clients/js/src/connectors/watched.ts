@@ -2,11 +2,11 @@
 
 import type { Change, SourceState } from "../contents.js";
 import type { Criteria } from "../criteria.js";
+import { equal } from "../equal.js";
 import type { BacksyncError } from "../errors.js";
+import { matches } from "../filter.js";
 import type { Patience } from "../ledger.js";
 import type { AnyRecord, Doomed, Draft, Stored, WriteOptions } from "../messages.js";
-import { equal } from "../offline/equal.js";
-import { matches } from "../offline/filter.js";
 import type { Source, Watcher } from "../source.js";
 
 export abstract class WatchedSource<T> implements Source<T> {

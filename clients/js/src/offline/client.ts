@@ -3,6 +3,7 @@
 import { connect, type Client, type ConnectOptions } from "../client.js";
 import { Collection, type CollectionOptions } from "../collection.js";
 import { criteriaKey, type Criteria } from "../criteria.js";
+import { equal } from "../equal.js";
 import { BacksyncError } from "../errors.js";
 import { Emitter } from "../events.js";
 import type { Patience } from "../ledger.js";
@@ -10,7 +11,6 @@ import type { AnyRecord, Policy } from "../messages.js";
 import { checkName, randomName } from "../naming.js";
 import { Cache, dropUnused } from "./cache.js";
 import { own, type Entry, type Members } from "./entry.js";
-import { equal } from "./equal.js";
 import { lead, type Locks } from "./lead.js";
 import { Overlay, type NewWrite } from "./overlay.js";
 import { Queue, type SetAside } from "./queue.js";
@@ -102,6 +102,12 @@ export class OfflineClient {
   #endLead: (() => void) | undefined;
   #pending = 0;
   #isClosed = false;
+  /** The others are about to be told that something was written. */
+  #isSaying = false;
+  /** Others wrote since we last looked; and who answers may have gone without a word. */
+  #isBehind = false;
+  #isUntold = false;
+  #isLooking = false;
 
   /** @see openOffline */
   constructor(
@@ -115,15 +121,15 @@ export class OfflineClient {
     this.#sender = new Sender(client, this.#queue, (model) => this.#resolveOf(model), {
       answered: (entry, data) => {
         this.#answered(entry, data);
-        this.#tabs.say({ type: "answered", write: entry.write, data });
+        this.#say({ type: "answered", write: entry.write, data });
       },
       refused: (entry, error) => {
         const { code, message } = error;
         this.#refused(entry, error);
-        this.#tabs.say({ type: "answered", write: entry.write, error: { code, message } });
+        this.#say({ type: "answered", write: entry.write, error: { code, message } });
       },
     });
-    this.#tabs = tabsOf(storage, (word) => this.#heard(word));
+    this.#tabs = tabsOf(storage, client.json, (word) => this.#heard(word));
     client.on("state", (state, error) => {
       this.#sender.look();
       this.#events.emit("online", state === "open");
@@ -232,7 +238,9 @@ export class OfflineClient {
   async #leads(): Promise<void> {
     // Who led before may have gone in the midst of it.
     this.#gone(await this.#queue.load(true));
+    if (this.#isClosed) return;
     this.#sender.lead(true);
+    this.#tabs.say({ type: "leads" });
   }
 
   #write(write: NewWrite, patience: Patience): Promise<unknown> {
@@ -250,7 +258,17 @@ export class OfflineClient {
   #add(entry: Omit<Entry, "seq">): void {
     this.#queue.add(entry);
     this.#sender.look();
-    void this.#queue.kept().then(() => this.#tabs.say({ type: "written" }));
+    if (this.#isSaying) return;
+    this.#isSaying = true;
+    this.#say({ type: "written" }, () => (this.#isSaying = false));
+  }
+
+  /** When the storage has it: who hears of it may look there. */
+  #say(word: Word, before?: () => void): void {
+    void this.#queue.kept().then(() => {
+      before?.();
+      if (!this.#isClosed) this.#tabs.say(word);
+    });
   }
 
   #policyOf(model: string): Policy | undefined {
@@ -268,7 +286,8 @@ export class OfflineClient {
     entry.edits.forEach(({ id, set }, at) => {
       const remote = records[at] ?? null;
       const isDeletion = entry.method === "delete";
-      const isOverruled = isDeletion ? remote !== null && "id" in remote : !remote || !Object.entries(own(set)).every(([name, value]) => equal(remote[name], value));
+      const isAsWritten = (): boolean => remote !== null && Object.entries(own(set)).every(([name, value]) => equal(remote[name], value));
+      const isOverruled = isDeletion ? remote !== null && "id" in remote : !isAsWritten();
       if (isOverruled) this.#events.emit("overruled", { model: entry.model, id, local: isDeletion ? null : set, remote });
     });
     this.#waiting.get(entry.write)?.resolve(data);
@@ -283,8 +302,13 @@ export class OfflineClient {
 
   /** Another tab says this. */
   #heard(word: Word): void {
-    if (word.type === "written") return void this.#look();
-    const entry = this.#queue.entries.find(({ write }) => write === word.write);
+    if (word.type !== "answered") {
+      this.#isBehind = true;
+      this.#isUntold ||= word.type === "leads";
+      if (!this.#isLooking) void this.#look();
+      return;
+    }
+    const entry = this.#queue.get(word.write);
     if (!entry) return;
     if (word.error) this.#refused(entry, new BacksyncError(word.error));
     else {
@@ -295,8 +319,14 @@ export class OfflineClient {
   }
 
   async #look(): Promise<void> {
-    const gone = await this.#queue.load();
-    if (!this.#tabs.hear) this.#gone(gone);
+    this.#isLooking = true;
+    while (this.#isBehind) {
+      const isUntold = this.#isUntold || !this.#tabs.hear;
+      this.#isBehind = this.#isUntold = false;
+      const gone = await this.#queue.load();
+      if (isUntold) this.#gone(gone);
+    }
+    this.#isLooking = false;
     this.#sender.look();
   }
 
@@ -326,7 +356,8 @@ function within<T>(answer: Promise<T>, { timeout, signal }: Patience): Promise<T
   if (timeout === undefined && !signal) return answer;
   return new Promise<T>((resolve, reject) => {
     const giveUp = (error: unknown): void => reject(error);
-    const timer = timeout === undefined ? undefined : setTimeout(() => giveUp(BacksyncError.of("timeout", `no answer within ${timeout} ms; the write goes on waiting`)), timeout);
+    const late = (): void => giveUp(BacksyncError.of("timeout", `no answer within ${timeout} ms; the write goes on waiting`));
+    const timer = timeout === undefined ? undefined : setTimeout(late, timeout);
     const abort = (): void => giveUp(signal?.reason);
     if (signal?.aborted) abort();
     signal?.addEventListener("abort", abort, { once: true });

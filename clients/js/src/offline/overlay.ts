@@ -3,7 +3,9 @@
 import type { Client } from "../client.js";
 import type { Change, SourceState } from "../contents.js";
 import type { Criteria } from "../criteria.js";
+import { equal } from "../equal.js";
 import type { BacksyncError } from "../errors.js";
+import { matches } from "../filter.js";
 import type { Patience } from "../ledger.js";
 import type { Listening } from "../listening.js";
 import type { AnyRecord, Doomed, Draft, Stored, WriteOptions } from "../messages.js";
@@ -11,8 +13,6 @@ import { randomName } from "../naming.js";
 import type { Source, Watcher } from "../source.js";
 import type { Cache } from "./cache.js";
 import { applied, own, seenBy, type Edit, type Entry, type Members } from "./entry.js";
-import { equal } from "./equal.js";
-import { matches } from "./filter.js";
 import type { Queue } from "./queue.js";
 
 /** A write as it is handed on: who does so gives it its names. */
@@ -38,6 +38,7 @@ export class Overlay<T extends object> implements Source<T> {
   #shown = new Map<string, Stored<T> | undefined>();
   /** What another tab was answered of records of which the listening may not have heard yet; `undefined`: deleted. */
   #answered = new Map<string, Stored<T> | undefined>();
+  #isAsking = false;
   #merged: ReadonlyMap<string, Stored<T>> | undefined;
 
   constructor(
@@ -105,9 +106,17 @@ export class Overlay<T extends object> implements Source<T> {
   async answeredElsewhere(edits: readonly Edit[], data: unknown): Promise<void> {
     const records = [data].flat() as (Stored<T> | null | undefined)[];
     edits.forEach(({ id }, at) => this.#answered.set(id, records[at] && "id" in records[at] ? records[at] : undefined));
-    // Whoever answers, or does not, has the last word.
-    await this.host.client.request(`${this.model}:read`, { ids: [] }, { options: { listen: false } }).catch(() => {});
-    this.#tell(edits.flatMap(({ id }) => (this.#answered.delete(id) ? this.#refresh(id) : [])));
+    if (this.#isAsking) return;
+    this.#isAsking = true;
+    while (this.#answered.size > 0) {
+      const asked = new Map(this.#answered);
+      // At the end of the client there is no answer, and nothing to wait for.
+      await this.host.client.request(`${this.model}:read`, { ids: [] }, { options: { listen: false } }).catch(() => {});
+      const heard = [...asked].filter(([id, record]) => this.#answered.has(id) && this.#answered.get(id) === record);
+      for (const [id] of heard) this.#answered.delete(id);
+      this.#tell(heard.flatMap(([id]) => this.#refresh(id)));
+    }
+    this.#isAsking = false;
   }
 
   async #begin(): Promise<void> {
@@ -184,11 +193,14 @@ export class Overlay<T extends object> implements Source<T> {
 
   #edit(method: "upsert" | "delete", id: string, set: Members, revision: number | null | undefined, options: WriteOptions): Edit {
     const base = options.base ?? revision ?? this.#base?.records.get(id)?._rev;
-    const seen = seenBy({ method, replace: options.replace ?? false }, set, this.records.get(id));
+    // Not by way of `records`: those are put together anew after each write, for who looks at all of them.
+    const current = this.#shown.has(id) ? this.#shown.get(id) : this.#base?.records.get(id);
+    const seen = seenBy({ method, replace: options.replace ?? false }, set, current);
     return { id, set, seen, ...(base !== undefined && { base }) };
   }
 
-  #write(method: "upsert" | "delete", edits: Edit[], isArray: boolean, { timeout, signal, base: _, ...options }: WriteOptions & Patience): Promise<unknown> {
+  #write(method: "upsert" | "delete", edits: Edit[], isArray: boolean, how: WriteOptions & Patience): Promise<unknown> {
+    const { timeout, signal, base: _, ...options } = how;
     const patience: Patience = { ...(timeout !== undefined && { timeout }), ...(signal && { signal }) };
     return this.host.write({ model: this.model, method, edits, isArray, ...options }, patience);
   }

@@ -60,6 +60,10 @@ export class Queue {
     return [...writes].map((write) => this.#byWrite.get(write)!).sort((a, b) => a.seq - b.seq);
   }
 
+  get(write: string): Entry | undefined {
+    return this.#byWrite.get(write);
+  }
+
   /** The records of a model that are written to, in the order of the writes. */
   idsOf(model: string): ReadonlySet<string> {
     return new Set(this.#entries.flatMap((entry) => (entry.model === model ? entry.edits.map(({ id }) => id) : [])));
@@ -113,10 +117,10 @@ export class Queue {
   remove({ write }: Entry, error?: { code: string; message: string }): void {
     const entry = this.#forget(write);
     if (!entry) return;
-    const text = this.json.stringify(entry);
-    const changes = new Map<string, string | null>([[keyOf(entry), null]]);
-    if (error) changes.set(ASIDE + write, this.json.stringify({ text, error }));
-    this.#kept.delete(write);
+    const changes = new Map<string, string | null>();
+    // The place of one that could not be kept may be another's.
+    if (this.#kept.delete(write)) changes.set(keyOf(entry), null);
+    if (error) changes.set(ASIDE + write, this.json.stringify({ text: this.json.stringify(entry), error }));
     this.#later(() => this.storage.write(changes));
   }
 
@@ -179,8 +183,7 @@ export class Queue {
   }
 
   async #moveBehind(write: string): Promise<void> {
-    const places = (await this.storage.list(QUEUE)).map(([key]) => Number(key.slice(QUEUE.length)));
-    this.#last = Math.max(this.#last, ...places);
+    for (const [key] of await this.storage.list(QUEUE)) this.#last = Math.max(this.#last, Number(key.slice(QUEUE.length)) || 0);
     let isFrom = false;
     for (const entry of [...this.#entries]) {
       isFrom ||= entry.write === write;

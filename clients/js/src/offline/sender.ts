@@ -119,8 +119,8 @@ export class Sender {
       }
     });
     if (later.size > 0) this.queue.change([...later.values()]);
-    this.events.answered(entry, data);
     this.queue.remove(entry);
+    this.events.answered(entry, data);
   }
 
   async #refused(entry: Entry, error: BacksyncError): Promise<void> {
@@ -141,7 +141,8 @@ export class Sender {
     // The others of a batch are written as it was meant, or not at all.
     if (entry.edits.length > 1 && method !== entry.method) return this.#setAside(entry, error);
     const base = remote?.["_rev"];
-    const resolved: Edit = { id: edit.id, set: own((resolution ?? {}) as Members), ...(typeof base === "number" && { base }), seen: own(remote ?? {}) };
+    const set = own((resolution ?? {}) as Members);
+    const resolved: Edit = { id: edit.id, set, seen: own(remote ?? {}), ...(typeof base === "number" && { base }) };
     const { text: _, ...rest } = entry;
     this.queue.change([{ ...rest, id: randomName(), method, edits: entry.edits.map((one, place) => (place === at ? resolved : one)) }]);
   }

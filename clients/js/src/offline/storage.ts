@@ -39,7 +39,8 @@ export class StorageError extends Error {
   static of(cause: unknown): StorageError {
     const name = (cause as { name?: unknown } | null)?.name;
     const isFull = name === "QuotaExceededError" || name === "NS_ERROR_DOM_QUOTA_REACHED";
-    return isFull ? new StorageError("full", "the storage has no room", cause) : new StorageError("unavailable", `the storage failed: ${String(cause)}`, cause);
+    if (isFull) return new StorageError("full", "the storage has no room", cause);
+    return new StorageError("unavailable", `the storage failed: ${String(cause)}`, cause);
   }
 }
 

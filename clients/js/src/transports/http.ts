@@ -10,7 +10,10 @@ import { linesOf } from "./lines.js";
 import type { Link, Transport, TransportEvents } from "./transport.js";
 
 /** The part of the platform's `fetch` that is needed. */
-export type Fetch = (url: string, init: { method: string; body?: string; headers?: Record<string, string>; signal: AbortSignal }) => Promise<Response>;
+export type Fetch = (
+  url: string,
+  init: { method: string; body?: string; headers?: Record<string, string>; signal: AbortSignal },
+) => Promise<Response>;
 
 /** So many characters of messages go into one request, where there are several messages. */
 const REQUEST_CHARACTERS = 500_000;

@@ -1,6 +1,0 @@
-/** What an app of Titanium's needs, in one file for its `require`. */
-
-export { alloy } from "./index.js";
-export { connect } from "../index.js";
-export { memoryConnector, restConnector } from "../connectors/index.js";
-export { localStorage, memory, openOffline } from "../offline/index.js";
