@@ -175,6 +175,46 @@ test("a write that is refused is taken back where changes are applied", async (t
   assert.deepEqual([errors, task.get("n")], [["conflict"], 1]);
 });
 
+test("a model that waits for its answer is the one that its collection gets", async (t) => {
+  const { backsync, somebody, client } = await setUp(t);
+  const tasks = new (backsync.Collection.extend({ modelName: "Task", config: { live: true } }))();
+  await tasks.fetch();
+  const made = tasks.create({ n: 1 }, { wait: true });
+  assert.equal(tasks.length, 0);
+  await happens(made, "sync");
+  await heard(client, somebody, "Task");
+  assert.deepEqual([tasks.length, tasks.get(made.id) === made, own(made)], [1, true, { n: 1, id: made.id }]);
+});
+
+test("who is bound and reads in one turn is asked for what it reads alone", async (t) => {
+  const { backsync, somebody, client, way } = await setUp(t);
+  const Tasks = backsync.Collection.extend({
+    modelName: "Task",
+    initialize: function () {
+      this.said = [];
+      this.syncBind("upsert", ({ id }) => this.said.push(id));
+    },
+  });
+  const tasks = new Tasks();
+  await tasks.fetch({ data: { where: { done: false } } });
+  const asked = way.sent.filter(({ event }) => event === "Task:read").map(({ data }) => data);
+  assert.deepEqual(asked, [{ where: { done: false } }]);
+  const refused = new Tasks();
+  await assert.rejects(refused.fetch({ data: { where: { $near: 1 } }, sync: "ajax" }));
+  const [told] = [happens(tasks, "backsync:upsert"), await heard(client, somebody, "Task")];
+  await somebody.upsert("Task", { id: "x", done: false });
+  await Promise.all([told, heard(client, somebody, "Task")]);
+  assert.deepEqual([tasks.said, refused.said.filter((id) => id === "x")], [["x"], ["x"]]);
+});
+
+test("who may not listen is told so", async (t) => {
+  const { backsync } = await setUp(t);
+  const tasks = new (backsync.Collection.extend({ modelName: "Task", config: { where: { $near: 1 } } }))();
+  const told = happens(tasks, "error");
+  tasks.subscribe();
+  assert.equal((await told)[1].code, "invalid_filter");
+});
+
 test("models are read, written and deleted, and callbacks and events are Backbone's", async (t) => {
   const { backsync, somebody } = await setUp(t);
   const Task = backsync.Model.extend({ urlRoot: "Task" });

@@ -72,7 +72,10 @@ test("what was read while the connection was lost is compared when it is back", 
   answer([rec("a", 2)]);
   server.opens = false;
   server.link.close();
+  await settled();
+  assert.equal(hearing.collection.state, "stale");
   hearing.knows([rec("a", 1)]);
+  assert.deepEqual(told, []);
   server.opens = true;
   await reconnect();
   answer([], { deleted: [] });

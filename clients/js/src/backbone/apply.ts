@@ -23,10 +23,11 @@ export function put(model: ModelInstance, record: Rec, before: Rec | undefined):
   if (collection && stateOf(collection).heard) sortAgain(collection);
 }
 
-/** A record is new to a collection. `at`: its place, where that is not for the collection to say. */
-export function add(collection: CollectionInstance, record: Rec, at: number | undefined): void {
+/** A record, or the model that has it already, is new to a collection. `at`: its place, where that is not for the collection to say. */
+export function add(collection: CollectionInstance, record: Rec | ModelInstance, at: number | undefined): void {
   const place = at === undefined || comparatorOf(collection) ? {} : { at };
-  collection.add(withId(record, idAttributeOf(collection)), { remote: true, parse: true, ...place });
+  const added = "attributes" in record ? record : withId(record as Rec, idAttributeOf(collection));
+  collection.add(added, { remote: true, parse: true, ...place });
 }
 
 /** Whether an attribute has the very records of which the server says the ids. */

@@ -27,6 +27,7 @@ import { serverOf, SocketWay, type Backing } from "./socket.js";
 import { stateOf } from "./state.js";
 import { recordOf, Subscriptions } from "./subscriptions.js";
 import { modelNameOf, urlOf } from "./target.js";
+import { isBound } from "./telling.js";
 import type { Way } from "./way.js";
 
 /** What an engine is made with. */
@@ -73,7 +74,7 @@ export class Engine {
   /** In the place of `Backbone.sync`. */
   sync(method: SyncMethod, instance: Instance, options: CallOptions = {}): unknown {
     const call = this.#call(method, instance, options);
-    const work = this.#carryOut(call).then(
+    const work = (method === "read" ? this.#read(call) : this.#carryOut(call)).then(
       ({ data, behind }) => {
         // Backbone sets the answer with these very options.
         options["remote"] = true;
@@ -130,9 +131,23 @@ export class Engine {
     return new AjaxWay(delegate, method, instance, options, options.url ?? urlOf(instance, api, id), api);
   }
 
+  async #read(call: Call): Promise<Answer> {
+    const { instance } = call;
+    const state = stateOf(instance);
+    state.reading++;
+    try {
+      return await (isCollection(instance) ? this.#readMany(call, instance) : this.#readOne(call, instance as ModelInstance));
+    } catch (error) {
+      // What is bound hears what it would without a read.
+      if (isCollection(instance) && isBound(instance) && !state.heard) this.subscriptions.listen(instance);
+      throw error;
+    } finally {
+      state.reading--;
+    }
+  }
+
   async #carryOut(call: Call): Promise<Answer> {
     const { method, instance } = call;
-    if (method === "read") return isCollection(instance) ? this.#readMany(call, instance) : this.#readOne(call, instance as ModelInstance);
     return method === "delete" ? this.#delete(call, instance as ModelInstance) : this.#write(call, instance as ModelInstance);
   }
 
@@ -153,7 +168,7 @@ export class Engine {
       records = await Promise.all(records.map((record) => this.#filled(call, instance, record, attribute, sought)));
     const behind = (): void => {
       stateOf(instance).isFetched = true;
-      if (this.#subscribes(flags, isBySocket))
+      if (this.#subscribes(flags, isBySocket) || isBound(instance))
         this.subscriptions.listen(instance, isWindow ? { ids: known.map(({ id }) => id) } : wanted).knows(known);
     };
     return { data: records.map((record) => withId(record, idAttributeOf(instance))), behind };
@@ -190,7 +205,13 @@ export class Engine {
     if (model.id === undefined || model.id === null) model.set({ [model.idAttribute]: newIdOf(model) });
     const { [model.idAttribute]: _, ...attributes } = options.attrs ?? (model.toJSON(options) as Members);
     const id = String(model.id);
-    const end = stateOf(model).begin(Object.keys(attributes));
+    const endWriting = stateOf(model).begin(Object.keys(attributes));
+    const making = method === "create" && model.collection ? stateOf(model.collection).making : undefined;
+    making?.set(id, model);
+    const end = (): void => {
+      endWriting();
+      making?.delete(id);
+    };
     let data: Members | null;
     let known: Rec | null;
     try {

@@ -15,7 +15,7 @@ import type { Engine } from "./engine.js";
 import { idIn, idsIn, whereVia } from "./references.js";
 import { settingsIn, type Populate, type Settings, type Wanted } from "./settings.js";
 import { stateOf } from "./state.js";
-import { BOUND } from "./telling.js";
+import { BOUND, isBound } from "./telling.js";
 
 type Methods = { [name: string]: (this: never, ...values: never[]) => unknown };
 type Original = { [name: string]: ((...values: unknown[]) => unknown) | undefined };
@@ -111,7 +111,8 @@ export function collectionMethods(engine: Engine, original: Original, sync?: Syn
       else this.on(event, handler, context);
       // A collection that is fetched in this turn says itself what it wants to hear.
       queueMicrotask(() => {
-        if (!stateOf(this).heard && isBound(this)) engine.subscriptions.listen(this);
+        const { heard, reading } = stateOf(this);
+        if (!heard && reading === 0 && isBound(this)) engine.subscriptions.listen(this);
       });
       return this;
     },
@@ -129,11 +130,6 @@ export function collectionMethods(engine: Engine, original: Original, sync?: Syn
       return removed;
     },
   };
-}
-
-function isBound(collection: CollectionInstance): boolean {
-  const handlers = (collection as { _events?: { [name: string]: unknown[] } })._events ?? {};
-  return Object.values(BOUND).some((event) => (handlers[event]?.length ?? 0) > 0);
 }
 
 export function modelMethods(engine: Engine, original: Original, sync?: SyncFunction): Methods {

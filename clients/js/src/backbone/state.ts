@@ -15,6 +15,10 @@ export class State {
   readonly wrapped = new Map<string, { instance: Instance; value: unknown }>();
   /** It was read, and goes on being heard of. */
   isFetched = false;
+  /** So many reads are under way, which say themselves what is to be heard, and whether it failed. */
+  reading = 0;
+  /** Models that a collection is making, by their ids: their pushes come before they are its own, where it waits for the answer. */
+  readonly making = new Map<string, ModelInstance>();
   /** It is being made: what is set now is no change of somebody's. */
   isNew = false;
   /** Attributes of which writes are under way, and how many. */

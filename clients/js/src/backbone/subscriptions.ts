@@ -59,6 +59,8 @@ export class Subscriptions {
     const settings = (): Settings => this.settingsOf(instance);
     const hearing = new Hearing(collection, listenerOf(instance, settings, collection));
     state.heard = { hearing, key };
+    // A read that fails says so itself.
+    collection.on("state", (now, error) => now === "failed" && state.reading === 0 && instance.trigger("error", instance, error, {}));
     if (isCollection(instance) && sort && settings().live) orderBy(instance, sort);
     return hearing;
   }

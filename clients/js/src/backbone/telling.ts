@@ -13,6 +13,12 @@ import { stateOf } from "./state.js";
 /** Event names of `syncBind`. */
 export const BOUND = { upsert: "backsync:upsert", delete: "backsync:delete" } as const;
 
+/** Whether anybody is bound. */
+export function isBound(instance: Instance): boolean {
+  const handlers = (instance as { _events?: { [name: string]: unknown[] } })._events ?? {};
+  return Object.values(BOUND).some((event) => (handlers[event]?.length ?? 0) > 0);
+}
+
 /** Who tells an instance. `collection`: what it listens to. */
 export function listenerOf(instance: Instance, settings: () => Settings, collection: Collection<Members>): Listener {
   const applies = (isMissed: boolean): boolean => {
@@ -31,7 +37,9 @@ export function listenerOf(instance: Instance, settings: () => Settings, collect
       instance.trigger(BOUND.upsert, record);
       const model = instance.get(record.id);
       if (model) return tellModel(model, record, before, applies(isMissed));
-      if (applies(isMissed)) add(instance, record, settings().sort ? collection.records.indexOf(record) : undefined);
+      const made = stateOf(instance).making.get(record.id);
+      if (made) tellModel(made, record, before, applies(isMissed));
+      if (applies(isMissed)) add(instance, made ?? record, settings().sort ? collection.records.indexOf(record) : undefined);
       instance.trigger("created", record, instance);
     },
     deleted: (record, left, isMissed) => {
