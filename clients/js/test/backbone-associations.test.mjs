@@ -28,7 +28,7 @@ async function people(t, { options } = {}) {
 
 for (const sync of ["socket", "ajax"]) {
   test(`references are filled in where that is asked, by ${sync}`, async (t) => {
-    const { backsync, User, Users } = await people(t, { options: { sync } });
+    const { backsync, User, Users, somebody } = await people(t, { options: { sync } });
     const names = (model) => [model.get("spouse")?.name ?? model.get("spouse"), model.get("friends").map((friend) => friend.name ?? friend)];
     const jack = new User({ id: "jack" });
     await jack.fetch();
@@ -39,6 +39,9 @@ for (const sync of ["socket", "ajax"]) {
     assert.deepEqual(names(jack), ["jane", ["Joe", "Jill"]]);
     await jack.fetch({ populate: { spouse: true, friends: { where: { name: { $prefix: "J" } }, sort: "name", limit: 1 }, pets: { sort: "-id" } } });
     assert.deepEqual([names(jack), jack.get("pets").map(({ id }) => id)], [["Jane", ["Jill"]], ["tom", "rex"]]);
+    await jack.save();
+    assert.deepEqual([jack.get("pets").length, "pets" in (await somebody.read("User", { ids: ["jack"] }))[0]], [2, false], "nor kept by him");
+    await somebody.upsert("User", { id: "jack", spouse: "jane", friends: ["joe", "jill"] });
     await jack.fetch({ populate: false });
     assert.deepEqual(names(jack), ["jane", ["joe", "jill"]]);
     backsync.configure({ populate: "spouse" });

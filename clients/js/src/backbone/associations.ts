@@ -8,17 +8,17 @@ import {
   type ModelClass,
   type ModelInstance,
 } from "./backbone.js";
-import { idIn, idsIn } from "./references.js";
+import { bare, idIn, idsIn } from "./references.js";
 import { stateOf } from "./state.js";
 import { modelNameOf } from "./target.js";
 
 /**
  * What an attribute leads to: a class of models or the name of one for a single record; a class of collections, or a name or a
  * class in an array, for many. A function may give it, where classes lead to each other. With `via` the
- * others keep the link, at this attribute of theirs.
+ * others keep the link, at this attribute of theirs, and the attribute itself is none of the record's.
  */
-export type Association = Target | (() => Association) | { readonly to: Association; readonly via: string };
-type Target = string | object | readonly [string | object];
+export type Association = Target | { readonly to: Target; readonly via: string };
+type Target = string | object | readonly [string | object] | (() => Target);
 
 /** An association as it is used. */
 export interface Led {
@@ -46,10 +46,24 @@ export function associationsOf(model: ModelInstance): { readonly [name: string]:
 /** What one of them is; `undefined` where nothing is declared. */
 export function led(model: ModelInstance, attribute: string, classes: Classes): Led | undefined {
   const association = associationsOf(model)[attribute];
-  return association === undefined ? undefined : resolve(association, undefined, classes);
+  if (association === undefined) return undefined;
+  return isKeptByOthers(association) ? resolve(association.to, association.via, classes) : resolve(association, undefined, classes);
 }
 
-function resolve(association: Association, via: string | undefined, classes: Classes): Led {
+/** The record of these attributes: ids where it leads to others, and nothing of the links that those keep. */
+export function stored(model: ModelInstance, attributes: Members): Members {
+  const associations = Object.entries(associationsOf(model));
+  if (associations.length === 0) return attributes;
+  const kept = new Set(associations.flatMap(([name, association]) => (isKeptByOthers(association) ? [name] : [])));
+  const own = Object.fromEntries(Object.entries(attributes).filter(([name]) => !kept.has(name)));
+  return bare(own, Object.keys(associationsOf(model)));
+}
+
+function isKeptByOthers(association: Association): association is { readonly to: Target; readonly via: string } {
+  return typeof association === "object" && "via" in association;
+}
+
+function resolve(association: Target, via: string | undefined, classes: Classes): Led {
   if (typeof association === "string") return toOne(classes.model(association), via);
   if (Array.isArray(association)) {
     const [of] = association as readonly (string | object)[];
@@ -60,9 +74,8 @@ function resolve(association: Association, via: string | undefined, classes: Cla
     const { model } = association.prototype as { model?: ModelClass };
     return isCollectionClass(association) ? toMany(association, model!, via) : toOne(association as ModelClass, via);
   }
-  if (typeof association === "function") return resolve((association as () => Association)(), via, classes);
-  const { to, via: attribute } = association as { to: Association; via: string };
-  return resolve(to, attribute, classes);
+  if (typeof association === "function") return resolve((association as () => Target)(), via, classes);
+  throw new TypeError("assoc has names, classes, functions that give them, or { to, via }");
 }
 
 function isClass(value: unknown): value is ModelClass | CollectionClass {

@@ -59,8 +59,15 @@ export function attach<B extends BackboneLike>(backbone: B, backing: Backing, op
   const { global = false, api = "/api", registry = new Registry(), ...settings } = options;
   const before = backbone.sync as SyncFunction;
   const inherited = { Model: (backbone.Model.prototype as Instance).sync, Collection: (backbone.Collection.prototype as Instance).sync };
+  const plain = new Map<string, ModelClass>();
   const classes: Classes = {
-    model: (name) => (registry.get(name) as ModelClass | undefined) ?? (extend(Model, { modelName: name }) as ModelClass),
+    model(name) {
+      const known = (registry.get(name) as ModelClass | undefined) ?? plain.get(name);
+      if (known) return known;
+      const made = extend(Model, { modelName: name }) as ModelClass;
+      plain.set(name, made);
+      return made;
+    },
     collection: (model) => extend(Collection, { model }) as CollectionClass,
   };
   const engine = new Engine(backing, { settings, api, delegate: before, $: () => backbone.$, classes });

@@ -5,7 +5,7 @@
 
 import { AjaxWay } from "./ajax.js";
 import { withId } from "./apply.js";
-import { associationsOf, led, type Classes } from "./associations.js";
+import { associationsOf, led, stored, type Classes } from "./associations.js";
 import {
   DELEGATE,
   idAttributeOf,
@@ -216,7 +216,7 @@ export class Engine {
     let known: Rec | null;
     try {
       await Promise.all([...this.#saveNested(call, model, attributes), this.#connected(call)]);
-      const record = { ...bare(attributes, Object.keys(associationsOf(model))), id };
+      const record = { ...stored(model, attributes), id };
       known = await way.write({ method: method as "create", name, record, policy: settings.policy || undefined });
     } catch (error) {
       end();

@@ -3,10 +3,10 @@
 import type { Collection } from "../collection.js";
 import type { Criteria } from "../criteria.js";
 import { comparison } from "../sort.js";
-import { associationsOf, instanceAt, led, type Classes, type Led } from "./associations.js";
+import { instanceAt, led, stored, type Classes, type Led } from "./associations.js";
 import { isCollection, type CollectionInstance, type Instance, type Members, type ModelInstance } from "./backbone.js";
 import { Hearing, type Rec } from "./hearing.js";
-import { bare, idsIn, whereVia } from "./references.js";
+import { idsIn, whereVia } from "./references.js";
 import { DEFAULTS, flagsOf, howIn, settingsIn, wantedIn, type Settings, type Wanted } from "./settings.js";
 import { serverOf, type Backing } from "./socket.js";
 import { stateOf } from "./state.js";
@@ -38,7 +38,7 @@ export class Subscriptions {
   /** A model's begin with those of its collection that say how, not what. */
   settingsOf(instance: Instance, request?: object): Settings {
     const { collection } = instance as ModelInstance;
-    const outer = collection && !isCollection(instance) ? howIn(this.settingsOf(collection)) : this.#settings;
+    const outer = collection && !isCollection(instance) ? howIn(this.settingsOf(collection)) : {};
     return { ...this.#settings, ...outer, ...settingsIn(instance.config), ...stateOf(instance).settings, ...settingsIn(request) };
   }
 
@@ -112,7 +112,7 @@ export class Subscriptions {
 
 /** A model's attributes as the record that they came as. */
 export function recordOf(model: ModelInstance): Rec {
-  return { ...bare(model.attributes, Object.keys(associationsOf(model))), id: String(model.id) } as Rec;
+  return { ...stored(model, model.attributes), id: String(model.id) } as Rec;
 }
 
 /** Keep a collection in the order that was asked for, unless it has one of its own. */

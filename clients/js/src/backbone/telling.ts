@@ -3,10 +3,10 @@
 import type { Collection } from "../collection.js";
 import { equal } from "../equal.js";
 import { add, put, withId } from "./apply.js";
-import { associationsOf } from "./associations.js";
+import { associationsOf, stored } from "./associations.js";
 import { isCollection, type CollectionInstance, type Instance, type Members, type ModelInstance } from "./backbone.js";
 import type { Listener, Rec } from "./hearing.js";
-import { bare, idsIn } from "./references.js";
+import { idsIn } from "./references.js";
 import { flagsOf, type Settings } from "./settings.js";
 import { stateOf } from "./state.js";
 
@@ -59,7 +59,7 @@ function tellModel(model: ModelInstance, record: Rec, before: Rec | undefined, a
   if (latest && (equal(latest, record) || (!beganAnew && (latest._rev ?? 0) > (record._rev ?? 0)))) return;
   state.latest = record;
   const associations = Object.keys(associationsOf(model));
-  const present = bare(model.attributes, associations);
+  const present = stored(model, model.attributes);
   const values = withId(record, model.idAttribute);
   const isNews = (name: string): boolean =>
     !name.startsWith("_") && !equal(before?.[name], values[name]) && !equal(present[name], values[name]);
