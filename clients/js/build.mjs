@@ -1,4 +1,4 @@
-/** `dist/`: ES modules with their types, and one file for a script tag (global `backsync`). */
+/** `dist/`: ES modules with their types, files for script tags (global `backsync`, and `backsync.backbone` behind it), and one for Titanium's `require`. */
 
 import { execFileSync } from "node:child_process";
 import { rmSync } from "node:fs";
@@ -14,13 +14,10 @@ rmSync("dist", { recursive: true, force: true });
 const typescript = dirname(createRequire(import.meta.url).resolve("typescript/package.json"));
 execFileSync(process.execPath, [join(typescript, "bin", "tsc"), "--project", "."], { stdio: "inherit" });
 
-await build({
-  entryPoints: ["dist/global.js"],
-  outfile: "dist/backsync.global.js",
-  bundle: true,
-  minify: true,
-  format: "iife",
-  globalName: "backsync",
-  target: "es2022",
-  legalComments: "none",
-});
+for (const [entry, outfile, shape] of [
+  ["dist/global.js", "dist/backsync.global.js", { format: "iife", globalName: "backsync" }],
+  ["dist/backbone/index.js", "dist/backsync.backbone.global.js", { format: "iife", globalName: "backsync.backbone" }],
+  ["dist/titanium.js", "dist/backsync.alloy.js", { format: "cjs", target: "es2020" }],
+]) {
+  await build({ entryPoints: [entry], outfile, bundle: true, minify: true, target: "es2022", legalComments: "none", ...shape });
+}

@@ -5,7 +5,7 @@ import { test } from "node:test";
 
 import { connect } from "backsync";
 import { Broker } from "../../../tests/browser/lib/broker.mjs";
-import { matches } from "../dist/offline/filter.js";
+import { matches } from "../dist/filter.js";
 import { WAYS } from "./lib/ways.mjs";
 
 const VALUES = [null, true, false, 0, 1, 1.5, -3, "", "a", "ab", "b", "7", "\uffff", "\u{10000}", [], [1, "a", { c: 1 }], {}, { c: 1 }, { c: { d: 2 } }, { $odd: 1 }];

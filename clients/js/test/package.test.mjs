@@ -31,6 +31,9 @@ test("a fresh project has it", async (t) => {
     const program = `
       import { connect } from "backsync";
       import { openOffline, memory } from "backsync/offline";
+      import { attach } from "backsync/backbone";
+      import { memoryConnector } from "backsync/connectors";
+      import { alloy } from "backsync/alloy";
       const client = connect(${JSON.stringify(broker.url)});
       await client.upsert("Task", { id: "x", title: "sweep" });
       client.close();
@@ -38,7 +41,8 @@ test("a fresh project has it", async (t) => {
       const tasks = offline.collection("Task");
       await tasks.ready;
       console.log(tasks.get("x").title);
-      offline.close();`;
+      offline.close();
+      if (![attach, memoryConnector, alloy].every((one) => typeof one === "function")) throw new Error("not all is there");`;
     await writeFile(join(folder, "program.js"), program);
     const { stdout } = await run(process.execPath, ["program.js"], { cwd: folder, timeout: 20_000 });
     assert.equal(stdout, "sweep\n");

@@ -7,7 +7,7 @@ import type { SourceState } from "../contents.js";
 import type { Criteria } from "../criteria.js";
 import type { BacksyncError } from "../errors.js";
 import type { Stored } from "../messages.js";
-import type { Opener } from "./opener.js";
+import type { Opener } from "../opener.js";
 
 /** What a component sees of a collection. */
 export interface CollectionView<T extends object> {

@@ -3,6 +3,7 @@
 import { connect, type Client, type ConnectOptions } from "../client.js";
 import { Collection, type CollectionOptions } from "../collection.js";
 import { criteriaKey, type Criteria } from "../criteria.js";
+import { equal } from "../equal.js";
 import { BacksyncError } from "../errors.js";
 import { Emitter } from "../events.js";
 import type { Patience } from "../ledger.js";
@@ -10,7 +11,6 @@ import type { AnyRecord, Policy } from "../messages.js";
 import { checkName, randomName } from "../naming.js";
 import { Cache, dropUnused } from "./cache.js";
 import { own, type Entry, type Members } from "./entry.js";
-import { equal } from "./equal.js";
 import { lead, type Locks } from "./lead.js";
 import { Overlay, type NewWrite } from "./overlay.js";
 import { Queue, type SetAside } from "./queue.js";

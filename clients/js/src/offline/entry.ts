@@ -1,7 +1,7 @@
 /** A write that waits: what it is, what it does to a record meanwhile, and what is said of it to the server. Pure. */
 
+import { equal } from "../equal.js";
 import { encodeRequest, type AnyRecord, type Json, type Policy } from "../messages.js";
-import { equal } from "./equal.js";
 
 /** What is written: members by their names. */
 export type Members = { readonly [name: string]: unknown };

@@ -3,7 +3,9 @@
 import type { Client } from "../client.js";
 import type { Change, SourceState } from "../contents.js";
 import type { Criteria } from "../criteria.js";
+import { equal } from "../equal.js";
 import type { BacksyncError } from "../errors.js";
+import { matches } from "../filter.js";
 import type { Patience } from "../ledger.js";
 import type { Listening } from "../listening.js";
 import type { AnyRecord, Doomed, Draft, Stored, WriteOptions } from "../messages.js";
@@ -11,8 +13,6 @@ import { randomName } from "../naming.js";
 import type { Source, Watcher } from "../source.js";
 import type { Cache } from "./cache.js";
 import { applied, own, seenBy, type Edit, type Entry, type Members } from "./entry.js";
-import { equal } from "./equal.js";
-import { matches } from "./filter.js";
 import type { Queue } from "./queue.js";
 
 /** A write as it is handed on: who does so gives it its names. */

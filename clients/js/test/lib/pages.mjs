@@ -14,13 +14,25 @@ const TYPES = { ".js": "text/javascript", ".mjs": "text/javascript" };
 const PAGE = `<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,"><title>backsync</title>
 <script type="importmap">{"imports":{"backsync":"/dist/index.js","backsync/offline":"/dist/offline/index.js"}}</script>`;
 
-/** Serves `dist` and what tests have for pages; resolves to its origin. `/` is an empty page, `/tag` one with the script tag. */
+/** The script tags of a page with Backbone, in their order. */
+const BACKBONE = ["node_modules/jquery/dist/jquery.js", "node_modules/underscore/underscore-umd.js", "node_modules/backbone/backbone.js", "dist/backsync.global.js", "dist/backsync.backbone.global.js"];
+
+const PAGES = {
+  "/": PAGE,
+  "/tag": `${PAGE}<script src="/dist/backsync.global.js"></script>`,
+  "/backbone": PAGE + BACKBONE.map((file) => `<script src="/${file}"></script>`).join(""),
+};
+
+/**
+ * Serves `dist` and what tests have for pages; resolves to its origin. `/` is an empty page, `/tag` one with the script tag, `/backbone` one
+ * with Backbone and jQuery too.
+ */
 async function serve(t) {
   const server = createServer(async (request, response) => {
     const path = new URL(request.url, "http://here").pathname;
-    if (path === "/" || path === "/tag") {
+    if (PAGES[path]) {
       response.setHeader("content-type", "text/html");
-      return response.end(path === "/" ? PAGE : `${PAGE}<script src="/dist/backsync.global.js"></script>`);
+      return response.end(PAGES[path]);
     }
     const type = TYPES[extname(path)];
     const file = type && !path.includes("..") ? await readFile(ROOT + path.slice(1)).catch(() => undefined) : undefined;

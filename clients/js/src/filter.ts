@@ -3,8 +3,8 @@
  * JavaScript has them. The server decides in the end.
  */
 
-import { comparison } from "../sort.js";
 import { equal } from "./equal.js";
+import { comparison } from "./sort.js";
 
 type Members = { readonly [name: string]: unknown };
 

@@ -1,0 +1,107 @@
+/** What is taken of Backbone: so little that it is the same from 0.9.2, which Titanium has, to 1.6. */
+
+/** Attributes, or members of a record. */
+export type Members = { readonly [name: string]: unknown };
+
+/** The options of a call, which Backbone hands on to whatever it leads to. */
+export interface CallOptions {
+  success?: ((data: never) => void) | undefined;
+  error?: ((error: never) => void) | undefined;
+  attrs?: Members;
+  data?: unknown;
+  url?: string;
+  [name: string]: unknown;
+}
+
+export type SyncMethod = "create" | "read" | "update" | "patch" | "delete";
+
+/** `Backbone.sync`, or what a class has in its place. */
+export type SyncFunction = (this: Instance, method: SyncMethod, instance: Instance, options: CallOptions) => unknown;
+
+/** Where a class or an instance keeps the sync function that it had. */
+export const DELEGATE = Symbol("delegate");
+
+export interface EventsLike {
+  on(name: string, handler: (...values: never[]) => void, context?: unknown): unknown;
+  off(name?: string | null, handler?: ((...values: never[]) => void) | null, context?: unknown): unknown;
+  trigger(name: string, ...values: unknown[]): unknown;
+  /** Not before 0.9.9. */
+  listenTo?(other: unknown, name: string, handler: (...values: never[]) => void): unknown;
+  stopListening?(other?: unknown, name?: string, handler?: (...values: never[]) => void): unknown;
+}
+
+/** A model or a collection. */
+export interface Instance extends EventsLike {
+  /** The name of its model on the server. */
+  modelName?: unknown;
+  /** Settings of its class. */
+  config?: unknown;
+  url?: unknown;
+  sync: unknown;
+  [DELEGATE]?: SyncFunction;
+  toJSON(options?: object): unknown;
+  fetch(options?: object): unknown;
+}
+
+export interface ModelInstance extends Instance {
+  id?: string | number | null;
+  readonly idAttribute: string;
+  readonly attributes: Members;
+  readonly collection?: CollectionInstance;
+  readonly urlRoot?: unknown;
+  /** What its attributes lead to. */
+  readonly assoc?: unknown;
+  get(name: string): unknown;
+  set(values: Members, options?: object): unknown;
+  unset(name: string, options?: object): unknown;
+  isNew(): boolean;
+  parse?(data: unknown, options?: object): Members | null | undefined;
+  save(values?: Members | null, options?: object): unknown;
+  destroy(options?: object): unknown;
+}
+
+export interface CollectionInstance extends Instance {
+  readonly models: readonly ModelInstance[];
+  readonly model?: ModelClass | ((values: Members, options?: object) => ModelInstance);
+  get(id: unknown): ModelInstance | undefined;
+  add(records: unknown, options?: object): unknown;
+  remove(records: unknown, options?: object): unknown;
+}
+
+/** A class of Backbone's kind. */
+export interface BackboneClass<T extends object> {
+  new (...values: never[]): T;
+  readonly prototype: object;
+  extend(properties?: never, classProperties?: never): unknown;
+}
+
+export type ModelClass = BackboneClass<ModelInstance>;
+export type CollectionClass = BackboneClass<CollectionInstance>;
+
+/** Backbone itself, or what has its parts. */
+export interface BackboneLike {
+  readonly Model: { readonly prototype: object; extend: unknown };
+  readonly Collection: { readonly prototype: object; extend: unknown };
+  readonly View: { readonly prototype: object; extend: unknown };
+  sync: unknown;
+  /** jQuery, or whatever stands for it. */
+  readonly $?: unknown;
+}
+
+/** Of prototypes too. */
+export function isCollection(instance: Instance): instance is CollectionInstance {
+  return typeof (instance as { add?: unknown }).add === "function";
+}
+
+/** Attributes of this instance's class lead to its id. */
+export function idAttributeOf(instance: Instance): string {
+  if (!isCollection(instance)) return (instance as ModelInstance).idAttribute ?? "id";
+  const { model } = instance;
+  return (model?.prototype as { idAttribute?: string } | undefined)?.idAttribute ?? "id";
+}
+
+/** A member that is a value or a function that gives one. */
+export function result(owner: object, name: string): unknown {
+  const value = (owner as Record<string, unknown>)[name];
+  return typeof value === "function" ? (value as () => unknown).call(owner) : value;
+}

@@ -1,0 +1,45 @@
+/** Attributes that lead to other records: as ids, as a server has them, or with the records themselves in their places. Pure. */
+
+import type { Members } from "./backbone.js";
+
+/** The id that a value is, or has; `undefined` where there is none. */
+export function idIn(value: unknown): string | undefined {
+  if (typeof value === "string") return value;
+  if (typeof value === "number") return String(value);
+  if (typeof value !== "object" || value === null) return undefined;
+  const { id, attributes } = value as { id?: unknown; attributes?: { id?: unknown } };
+  return idIn(id ?? attributes?.id);
+}
+
+/** The ids at an attribute, which has one, many or none. */
+export function idsIn(value: unknown): string[] {
+  const elements = Array.isArray(value) ? value : (value as { models?: unknown[] } | null | undefined)?.models;
+  return (elements ?? [value]).map(idIn).filter((id) => id !== undefined);
+}
+
+/** With ids in the places of records. */
+export function bare(record: Members, names: Iterable<string>): Members {
+  let out: { [name: string]: unknown } | undefined;
+  for (const path of names) {
+    const name = path.split(".")[0]!;
+    const value = record[name];
+    if (typeof value !== "object" || value === null) continue;
+    const elements = Array.isArray(value) ? value : (value as { models?: unknown[] }).models;
+    (out ??= { ...record })[name] = elements ? elements.map((element) => idIn(element) ?? element) : (idIn(value) ?? value);
+  }
+  return out ?? record;
+}
+
+/** The value of an attribute that has links, with this one or without it; `undefined` where that is so already. */
+export function linked(value: unknown, id: string, isSet: boolean, isMany: boolean): unknown {
+  const ids = value === undefined || value === null ? [] : idsIn(value);
+  const isArray = isMany || Array.isArray(value);
+  if (ids.includes(id) === isSet && (isArray || !isSet || ids.length === 1)) return undefined;
+  if (isArray) return isSet ? [...ids, id] : ids.filter((known) => known !== id);
+  return isSet ? id : null;
+}
+
+/** Those who name a record at an attribute, which has one id or many. */
+export function whereVia(via: string, id: string): Members {
+  return { $or: [{ [via]: id }, { [via]: { $contains: id } }] };
+}

@@ -1,0 +1,101 @@
+/** What instances are told of changes: by events, and where it is wanted by being made the same. */
+
+import type { Collection } from "../collection.js";
+import { equal } from "../equal.js";
+import { add, put, withId } from "./apply.js";
+import { associationsOf, stored } from "./associations.js";
+import { isCollection, type CollectionInstance, type Instance, type Members, type ModelInstance } from "./backbone.js";
+import type { Listener, Rec } from "./hearing.js";
+import { idsIn } from "./references.js";
+import { flagsOf, type Settings } from "./settings.js";
+import { stateOf } from "./state.js";
+
+/** Event names of `syncBind`. */
+export const BOUND = { upsert: "backsync:upsert", delete: "backsync:delete" } as const;
+
+/** Whether anybody is bound. */
+export function isBound(instance: Instance): boolean {
+  const handlers = (instance as { _events?: { [name: string]: unknown[] } })._events ?? {};
+  return Object.values(BOUND).some((event) => (handlers[event]?.length ?? 0) > 0);
+}
+
+/** Who tells an instance. `collection`: what it listens to. */
+export function listenerOf(instance: Instance, settings: () => Settings, collection: Collection<Members>): Listener {
+  const applies = (isMissed: boolean): boolean => {
+    const now = settings();
+    return now.live === true || (isMissed && flagsOf(now).has("set"));
+  };
+  if (!isCollection(instance)) {
+    const model = instance as ModelInstance;
+    return {
+      upserted: (record, before, isMissed) => tellModel(model, record, before, applies(isMissed)),
+      deleted: (record, left, isMissed) => tellGone(model, record, left, applies(isMissed)),
+    };
+  }
+  return {
+    upserted: (record, before, isMissed) => {
+      instance.trigger(BOUND.upsert, record);
+      const model = instance.get(record.id);
+      if (model) return tellModel(model, record, before, applies(isMissed));
+      const made = stateOf(instance).making.get(record.id);
+      if (made) tellModel(made, record, before, applies(isMissed));
+      if (applies(isMissed)) add(instance, made ?? record, settings().sort ? collection.records.indexOf(record) : undefined);
+      instance.trigger("created", record, instance);
+    },
+    deleted: (record, left, isMissed) => {
+      instance.trigger(BOUND.delete, record);
+      const model = instance.get(record.id);
+      if (model && !left) tellGone(model, record, left, false);
+      if (model && applies(isMissed)) remove(instance, model);
+    },
+  };
+}
+
+function tellModel(model: ModelInstance, record: Rec, before: Rec | undefined, applies: boolean): void {
+  const state = stateOf(model);
+  const { latest } = state;
+  const beganAnew = (before?._rev ?? 0) > (record._rev ?? 0);
+  // A model may be told by its collection too.
+  if (latest && (equal(latest, record) || (!beganAnew && (latest._rev ?? 0) > (record._rev ?? 0)))) return;
+  state.latest = record;
+  const associations = Object.keys(associationsOf(model));
+  const present = stored(model, model.attributes);
+  const values = withId(record, model.idAttribute);
+  const isNews = (name: string): boolean =>
+    !name.startsWith("_") && !equal(before?.[name], values[name]) && !equal(present[name], values[name]);
+  const changed = Object.keys({ ...before, ...values }).filter((name) => name !== "id" && isNews(name));
+  if (applies) put(model, record, before ?? latest);
+  for (const name of changed) {
+    model.trigger(`updated:${name}`, model, record[name], record);
+    if (associations.includes(name)) tellLinks(model, name, idsIn(before?.[name] ?? present[name]), record);
+  }
+  if (changed.length > 0) model.trigger("updated", model, record);
+}
+
+function tellLinks(model: ModelInstance, name: string, before: readonly string[], record: Rec): void {
+  const now = idsIn(record[name]);
+  const tell = (event: string, ids: readonly string[]): void => {
+    for (const id of ids) model.trigger(`${event}:${name}`, model, id, record);
+    if (ids.length > 0) model.trigger(event, model, record);
+  };
+  tell(
+    "addedTo",
+    now.filter((id) => !before.includes(id)),
+  );
+  tell(
+    "removedFrom",
+    before.filter((id) => !now.includes(id)),
+  );
+}
+
+function tellGone(model: ModelInstance, record: Rec, left: boolean, applies: boolean): void {
+  if (left) return;
+  stateOf(model).latest = undefined;
+  model.trigger("destroyed", model, record);
+  // As Backbone says it: whatever collection has the model lets it go.
+  if (applies) model.trigger("destroy", model, model.collection, { remote: true });
+}
+
+function remove(collection: CollectionInstance, model: ModelInstance): void {
+  collection.remove(model, { remote: true });
+}
