@@ -86,6 +86,7 @@ function draw() {
   $("room").textContent = rooms.nameOf(current);
   const { total } = unread;
   document.title = `${total > 0 ? `(${total}) ` : ""}${rooms.nameOf(current)} · Chat`;
+  $("menu").setAttribute("aria-label", total > 0 ? `Rooms, ${total} unread` : "Rooms");
   $("elsewhere").hidden = total === 0;
   $("elsewhere").textContent = total > 99 ? "99+" : total;
 }
