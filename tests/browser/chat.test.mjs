@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { ofLostConnection, openBrowser } from "./lib/browser.mjs";
+import { ofLostConnection, openBrowser, openPage } from "./lib/browser.mjs";
 import { ChatPage, serveChat } from "./lib/chat.mjs";
 import { Proxy } from "./lib/proxy.mjs";
 import { until } from "./lib/until.mjs";
@@ -63,7 +63,7 @@ test("whatever is written is shown as text", async (t) => {
   const { ada, bob } = await two(t);
   const texts = [
     "<img src=x onerror=alert(1)>", "see (https://example.com/a_(b)?c=d), please", `${"long".repeat(600)}\nand two lines`, "👩‍👩‍👧‍👦🇨🇭", "שלום עולם",
-    "\u202eevil\u202c",
+    "\u202eevil\u202c", `https://example.com/${")".repeat(6000)}`,
   ];
   for (const text of texts) await ada.write(text);
   await bob.shows(texts);
@@ -238,6 +238,28 @@ test("an edit of what was deleted meanwhile is told to be undone", async (t) => 
   await ada.page.getByText("Forget it").click();
   await ada.page.waitForSelector("#notice", { state: "hidden" });
   assert.deepEqual(await broker.records("ChatMessage"), []);
+});
+
+test("who writes in a browser that keeps nothing is told so", async (t) => {
+  const broker = await serveChat(t);
+  const network = await Proxy.before(t, broker);
+  const page = await openPage(await openBrowser(t), "about:blank");
+  await page.addInitScript(() => Object.defineProperty(window, "indexedDB", { get: () => undefined }));
+  await page.goto(network.url);
+  await page.fill("#name", "Ada");
+  await page.press("#name", "Enter");
+  const ada = new ChatPage(page);
+  await ada.isConnected();
+  await ada.write("at home");
+  await ada.isSent();
+  assert.ok(await page.isHidden("#notice"));
+  network.cut();
+  await ada.isAway();
+  await ada.write("away");
+  await page.getByText("This browser keeps nothing").waitFor();
+  network.mend();
+  await ada.isSent();
+  await page.waitForSelector("#notice", { state: "hidden" });
 });
 
 test("a page that is opened without a connection shows what it had, and sends what was written on it", async (t) => {
