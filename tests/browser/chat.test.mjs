@@ -3,9 +3,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { ofLostConnection, openBrowser } from "./lib/browser.mjs";
+import { ofLostConnection, openBrowser, openPage } from "./lib/browser.mjs";
 import { ChatPage, serveChat } from "./lib/chat.mjs";
 import { Proxy } from "./lib/proxy.mjs";
+import { until } from "./lib/until.mjs";
 
 const NO_LINGER = ["presence.linger_s=0"];
 
@@ -29,26 +30,41 @@ test("two people talk, change what they said and take it back", async (t) => {
   await ada.shows(["hello, who is there?", "only I"]);
   assert.equal(await ada.message("only I").locator(".actions").count(), 0, "what others wrote is theirs");
 
-  await bob.message("only I").getByText("Edit").click();
+  await bob.press("only I", "Edit");
   await bob.page.fill("#text", "it is I");
   await bob.page.press("#text", "Enter");
   await ada.shows(["hello, who is there?", "it is I"]);
   await ada.message("it is I").getByText("edited").waitFor();
+
+  // What is edited may be gone; what was written is not.
+  await bob.press("it is I", "Edit");
+  await bob.page.fill("#text", "it was I");
+  await bob.press("it is I", "Delete");
+  await bob.press("it is I", "Really?");
+  await ada.shows(["hello, who is there?"]);
+  await bob.page.press("#text", "Enter");
+  assert.equal(await bob.page.inputValue("#text"), "it was I");
+  await bob.page.press("#text", "Enter");
+  await ada.shows(["hello, who is there?", "it was I"]);
+  await until(() => ada.page.textContent("#news"), "Bob: it was I");
 
   // The last of one's own, by the keyboard.
   await ada.page.press("#text", "ArrowUp");
   assert.equal(await ada.page.inputValue("#text"), "hello, who is there?");
   await ada.page.press("#text", "Escape");
 
-  await ada.message("hello").getByText("Delete").click();
-  await ada.message("hello").getByText("Really?").click();
-  await Promise.all([ada, bob].map((chat) => chat.shows(["it is I"])));
+  await ada.press("hello", "Delete");
+  await ada.press("hello", "Really?");
+  await Promise.all([ada, bob].map((chat) => chat.shows(["it was I"])));
   isUntroubled(ada, bob);
 });
 
 test("whatever is written is shown as text", async (t) => {
   const { ada, bob } = await two(t);
-  const texts = ["<img src=x onerror=alert(1)>", "see (https://example.com/a_(b)?c=d), please", `${"long".repeat(600)}\nand two lines`, "👩‍👩‍👧‍👦🇨🇭", "שלום עולם", "\u202eevil\u202c"];
+  const texts = [
+    "<img src=x onerror=alert(1)>", "see (https://example.com/a_(b)?c=d), please", `${"long".repeat(600)}\nand two lines`, "👩‍👩‍👧‍👦🇨🇭", "שלום עולם",
+    "\u202eevil\u202c", `https://example.com/${")".repeat(6000)}`,
+  ];
   for (const text of texts) await ada.write(text);
   await bob.shows(texts);
   assert.equal(await bob.page.getAttribute("#messages a", "href"), "https://example.com/a_(b)?c=d");
@@ -59,10 +75,9 @@ test("whatever is written is shown as text", async (t) => {
 
 test("what is no message of this page does it no harm", async (t) => {
   const { broker, ada } = await two(t);
-  const put = (model, id, record) => fetch(`${broker.url}/api/${model}/${id}`, { method: "PUT", body: JSON.stringify(record), headers: { "content-type": "application/json" } });
   const strange = [{ at: 1 }, { at: 9e15, text: 7, name: null, from: {} }, { at: "now", text: "never" }, { text: "timeless" }];
-  for (const [n, record] of strange.entries()) assert.equal((await put("ChatMessage", `strange-${n}`, { room: "lobby", ...record })).status, 201);
-  assert.equal((await put("Room", "no-name", { name: { a: 1 } })).status, 201);
+  for (const [n, record] of strange.entries()) await put(broker, "ChatMessage", `strange-${n}`, { room: "lobby", ...record });
+  await put(broker, "Room", "no-name", { name: { a: 1 } });
   await ada.shows(["", "7"]);
   await ada.write("still here");
   await ada.shows(["", "still here", "7"]);
@@ -186,7 +201,7 @@ test("what is written while the network is cut waits, and is there once", async 
   await ada.write("on a train");
   await ada.write("in a tunnel");
   await ada.message("train").getByText("waiting").waitFor();
-  await ada.message("before").getByText("Edit").click();
+  await ada.press("before", "Edit");
   await ada.page.fill("#text", "long before");
   await ada.page.press("#text", "Enter");
   await ada.shows(["long before", "on a train", "in a tunnel"]);
@@ -210,7 +225,7 @@ test("an edit of what was deleted meanwhile is told to be undone", async (t) => 
   await bob.shows(["before"]);
   network.cut();
   await ada.isAway();
-  await ada.message("before").getByText("Edit").click();
+  await ada.press("before", "Edit");
   await ada.page.fill("#text", "much too late");
   await ada.page.press("#text", "Enter");
   await ada.shows(["much too late"]);
@@ -225,13 +240,35 @@ test("an edit of what was deleted meanwhile is told to be undone", async (t) => 
   assert.deepEqual(await broker.records("ChatMessage"), []);
 });
 
+test("who writes in a browser that keeps nothing is told so", async (t) => {
+  const broker = await serveChat(t);
+  const network = await Proxy.before(t, broker);
+  const page = await openPage(await openBrowser(t), "about:blank");
+  await page.addInitScript(() => Object.defineProperty(window, "indexedDB", { get: () => undefined }));
+  await page.goto(network.url);
+  await page.fill("#name", "Ada");
+  await page.press("#name", "Enter");
+  const ada = new ChatPage(page);
+  await ada.isConnected();
+  await ada.write("at home");
+  await ada.isSent();
+  assert.ok(await page.isHidden("#notice"));
+  network.cut();
+  await ada.isAway();
+  await ada.write("away");
+  await page.getByText("This browser keeps nothing").waitFor();
+  network.mend();
+  await ada.isSent();
+  await page.waitForSelector("#notice", { state: "hidden" });
+});
+
 test("a page that is opened without a connection shows what it had, and sends what was written on it", async (t) => {
   let network;
   const { ada, bob } = await two(t, {}, async (broker) => (network = await Proxy.before(t, broker)).url);
   await ada.write("before");
   await bob.shows(["before"]);
   // All files are kept at once.
-  while (!(await ada.page.evaluate(async () => navigator.serviceWorker.controller && Boolean(await caches.match("/"))))) await ada.page.waitForTimeout(30);
+  await until(() => ada.page.evaluate(async () => Boolean(navigator.serviceWorker.controller && (await caches.match("/")))), true);
   network.cut();
   await ada.write("in the dark");
   await ada.message("dark").getByText("waiting").waitFor();
@@ -249,7 +286,7 @@ test("two tabs of one person are one", async (t) => {
   await ada.write("from one");
   await another.write("from another");
   await Promise.all([ada, another, bob].map((chat) => chat.shows(["from one", "from another"])));
-  await another.message("from one").getByText("Edit").click();
+  await another.press("from one", "Edit");
   await another.page.fill("#text", "from either");
   await another.page.press("#text", "Enter");
   await Promise.all([ada, another, bob].map((chat) => chat.shows(["from either", "from another"])));
@@ -263,7 +300,8 @@ test("two tabs of one person are one", async (t) => {
 
 test("what was said long ago is read when one looks for it, and stays in its place", async (t) => {
   const broker = await serveChat(t);
-  const lines = Array.from({ length: 330 }, (_, n) => ({ id: `m${n}`, room: "lobby", from: "x", name: "Xenia", text: `line ${n}`, at: 1_700_000_000_000 + n * 60_000 }));
+  const line = { room: "lobby", from: "x", name: "Xenia" };
+  const lines = Array.from({ length: 330 }, (_, n) => ({ ...line, id: `m${n}`, text: `line ${n}`, at: 1_700_000_000_000 + n * 60_000 }));
   await fill(broker, lines);
   const ada = await ChatPage.open(await openBrowser(t), broker.url, "Ada");
   await ada.message("line 329").waitFor();
@@ -276,7 +314,8 @@ test("what was said long ago is read when one looks for it, and stays in its pla
       const element = scroller.querySelector(".message");
       return { id: element.dataset.id, top: element.getBoundingClientRect().top };
     });
-    await ada.page.waitForFunction((id) => document.querySelector(".message").dataset.id !== id || document.getElementById("top").textContent === "Here it began.", first.id);
+    const isLonger = (id) => document.querySelector(".message").dataset.id !== id || document.getElementById("top").textContent === "Here it began.";
+    await ada.page.waitForFunction(isLonger, first.id);
     const top = await ada.page.evaluate((id) => document.querySelector(`[data-id="${id}"]`).getBoundingClientRect().top, first.id);
     assert.ok(Math.abs(top - first.top) < 2, `${first.id} went from ${first.top} to ${top}`);
   }
@@ -285,27 +324,57 @@ test("what was said long ago is read when one looks for it, and stays in its pla
   await fetch(`${broker.url}/api/ChatMessage/m3`, { method: "DELETE" });
   await ada.shows(lines.filter(({ id }) => id !== "m3").map(({ text }) => text));
   assert.ok(await ada.page.isHidden("#end"));
-  await fetch(`${broker.url}/api/ChatMessage/new`, { method: "PUT", headers: { "content-type": "application/json" }, body: JSON.stringify({ ...lines[0], id: "new", text: "news", at: Date.now() }) });
+  await put(broker, "ChatMessage", "new", { ...line, id: "new", text: "news", at: Date.now() });
   await ada.page.click("#end");
   assert.ok(await ada.message("news").isVisible());
   isUntroubled(ada);
 
   // A room in which much is said does not grow from visit to visit.
   const now = Date.now();
-  await fill(broker, Array.from({ length: 230 }, (_, n) => ({ ...lines[0], id: `n${n}`, text: `more ${n}`, at: now + n })));
+  await fill(broker, Array.from({ length: 230 }, (_, n) => ({ ...line, id: `n${n}`, text: `more ${n}`, at: now + n })));
   const begin = () => ada.page.evaluate(() => localStorage.getItem("chat:from:lobby"));
   const before = await begin();
   await ada.message("more 229").waitFor();
   await ada.page.reload();
-  while ((await begin()) === before) await ada.page.waitForTimeout(30);
+  await until(async () => (await begin()) === before, false);
   await ada.page.reload();
   await ada.message("more 229").waitFor();
   assert.ok((await ada.texts()).length <= 150);
 });
 
+test("a phone shows all of it, and the rooms where they are asked for", async (t) => {
+  const broker = await serveChat(t);
+  const phone = { viewport: { width: 320, height: 568 }, isMobile: true, hasTouch: true };
+  const ada = await ChatPage.open(await openBrowser(t), broker.url, "Ada", phone);
+  await ada.write("hello");
+  await ada.shows(["hello"]);
+  await ada.message("hello").tap();
+  await ada.press("hello", "Edit");
+  await ada.page.fill("#text", "hello again");
+  await ada.page.tap("#send");
+  await ada.shows(["hello again"]);
+  assert.ok(await ada.page.isHidden("#side"));
+  await ada.page.tap("#menu");
+  await until(() => ada.page.evaluate(() => document.activeElement.querySelector(".name")?.textContent), "lobby");
+  await ada.enter("A room with a name that is rather long");
+  await ada.page.waitForSelector("#side", { state: "hidden" });
+  assert.equal(await ada.page.evaluate(() => document.documentElement.scrollWidth), 320);
+  const sizes = await ada.page.evaluate(() =>
+    ["#menu", "#send", "#text"].map((name) => document.querySelector(name).getBoundingClientRect()).map(({ width, height }) => Math.min(width, height)),
+  );
+  assert.ok(Math.min(...sizes) >= 44, `${sizes} are large enough for a finger`);
+  isUntroubled(ada);
+});
+
 async function shown(chat, count) {
   await chat.page.waitForFunction((wanted) => document.querySelectorAll("#messages .text").length === wanted, count);
   return chat.texts();
+}
+
+async function put(broker, model, id, record) {
+  const headers = { "content-type": "application/json" };
+  const answer = await fetch(`${broker.url}/api/${model}/${id}`, { method: "PUT", headers, body: JSON.stringify(record) });
+  assert.ok(answer.ok, await answer.text());
 }
 
 async function fill(broker, messages) {

@@ -16,7 +16,7 @@ import { Unread } from "./unread.js";
 import { openWithoutServer } from "./without-server.js";
 
 const $ = (id) => document.getElementById(id);
-const { kept, live } = await openClients();
+const { kept, isKept, live } = await openClients();
 let history;
 
 const me = new Me(() => {
@@ -44,7 +44,7 @@ const rooms = new Rooms(kept, enter, () => {
 const drawer = side();
 
 light(kept);
-new Notice(kept);
+new Notice(kept, isKept);
 drawMe(me);
 $("me").addEventListener("click", () => me.ask());
 document.addEventListener("visibilitychange", look);
@@ -86,6 +86,7 @@ function draw() {
   $("room").textContent = rooms.nameOf(current);
   const { total } = unread;
   document.title = `${total > 0 ? `(${total}) ` : ""}${rooms.nameOf(current)} · Chat`;
+  $("menu").setAttribute("aria-label", total > 0 ? `Rooms, ${total} unread` : "Rooms");
   $("elsewhere").hidden = total === 0;
   $("elsewhere").textContent = total > 99 ? "99+" : total;
 }

@@ -8,7 +8,7 @@ export class Composer {
   #room;
   #record;
 
-  /** `events`: `written(text)`, `changed(record, text)`, `typed(isSomething)`, `last()`: the last message of one's own. */
+  /** `events`: `written(text)`, `changed(record, text)`: whether it could be, `typed(isSomething)`, `last()`: the last message of one's own. */
   constructor(events) {
     this.#form.addEventListener("submit", (event) => {
       event.preventDefault();
@@ -16,8 +16,9 @@ export class Composer {
       const record = this.#record;
       if (text === "") return;
       this.#edit(undefined);
-      if (record) events.changed(record, text);
-      else events.written(text);
+      if (!record) events.written(text);
+      // What was to be changed is gone: what was written instead is not.
+      else if (!events.changed(record, text)) this.#put(text);
       this.#text.focus();
     });
     this.#text.addEventListener("input", () => {

@@ -57,8 +57,11 @@ export class History {
     this.#writer.upsert({ room: this.room, from, name, text, at: this.#now() }).catch(told);
   }
 
+  /** Whether it is still there to be changed. */
   edit({ id }, text) {
-    this.#pageOf(id)?.upsert({ id, text, edited: Date.now() }).catch(told);
+    const page = this.#pageOf(id);
+    page?.upsert({ id, text, edited: Date.now() }).catch(told);
+    return page !== undefined;
   }
 
   delete({ id }) {

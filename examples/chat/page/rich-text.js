@@ -1,9 +1,9 @@
 /** What people write, as nodes: addresses become links, and nothing becomes markup. */
 
-const ADDRESS = /\bhttps?:\/\/[^\s<>"]+/giu;
+const ADDRESS = /\bhttps?:\/\/[^\s<>"]{1,2000}/giu;
 /** What rather ends the sentence than the address. */
 const END = /[.,;:!?'"…»”’]+$/u;
-const EMOJI = /^(?:\p{Extended_Pictographic}[\p{Emoji_Modifier}\u200d\ufe0f\p{Extended_Pictographic}]*|\p{Regional_Indicator}{2}|\s){1,6}$/u;
+const EMOJI = /^[\p{Extended_Pictographic}\p{Emoji_Modifier}\p{Regional_Indicator}\u200d\ufe0f\s]+$/u;
 
 export function richText(text) {
   const nodes = document.createDocumentFragment();
@@ -19,7 +19,7 @@ export function richText(text) {
 
 /** A few of them and nothing else are shown large. */
 export function isEmoji(text) {
-  return text.length <= 60 && EMOJI.test(text);
+  return text.length <= 30 && EMOJI.test(text);
 }
 
 function withoutEnd(found) {

@@ -64,7 +64,7 @@ export class Rooms {
       name.textContent = this.nameOf(id);
       here.textContent = people > 0 ? `${people} here` : "";
       badge.hidden = unread === 0;
-      badge.textContent = unread > 99 ? "99+" : unread;
+      badge.textContent = unread > 99 ? "99+" : unread || "";
       badge.setAttribute("aria-label", `${unread} unread`);
       if (id === this.current) link.setAttribute("aria-current", "page");
       else link.removeAttribute("aria-current");

@@ -13,7 +13,10 @@ export function side() {
     open(false);
     if (wasOpen) menu.focus();
   };
-  menu.addEventListener("click", () => open(true));
+  menu.addEventListener("click", () => {
+    open(true);
+    document.querySelector("#rooms [aria-current]")?.focus();
+  });
   shade.addEventListener("click", close);
   addEventListener("keydown", (event) => event.key === "Escape" && close());
   return { close };

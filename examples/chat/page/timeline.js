@@ -16,11 +16,14 @@ export class Timeline {
   #list = document.getElementById("messages");
   #top = document.getElementById("top");
   #end = document.getElementById("end");
+  #news = document.getElementById("news");
   #history;
   /** By id: `{record, isNext, element}`. */
   #drawn = new Map();
   #isAtEnd = true;
   #isDue = false;
+  /** What comes was there before. */
+  #isOld = true;
 
   /** `actions`: what `edit` and `remove` of a message do. */
   constructor(me, actions) {
@@ -36,6 +39,7 @@ export class Timeline {
   show(history) {
     this.#history = history;
     this.#isAtEnd = true;
+    this.#isOld = true;
     this.draw();
   }
 
@@ -60,7 +64,9 @@ export class Timeline {
     const { records, isLoading, isComplete } = this.#history;
     const ids = new Set(records.map(({ id }) => id));
     const place = this.#isAtEnd ? undefined : this.#place(ids);
-    const isLonger = records.length > 0 && !this.#drawn.has(records.at(-1).id);
+    const last = records.at(-1);
+    const isNews = last !== undefined && !this.#drawn.has(last.id) && !this.#isOld;
+    this.#isOld = isLoading;
 
     this.#arrange(this.#elements(records));
     for (const id of this.#drawn.keys()) if (!ids.has(id)) this.#drawn.delete(id);
@@ -71,8 +77,10 @@ export class Timeline {
     if (!place) this.follow();
     else {
       this.#scroller.scrollTop += this.#offset(place.id) - place.offset;
-      if (isLonger) this.#end.hidden = false;
+      if (isNews) this.#end.hidden = false;
     }
+    // For who does not see it.
+    if (isNews && last.from !== this.#me.id) this.#news.textContent = `${last.name}: ${last.text}`;
     this.#look();
   }
 

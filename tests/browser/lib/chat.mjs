@@ -1,12 +1,11 @@
 /** The chat of `examples/chat`, served by a broker with its settings, and what people do on its page. */
 
-import assert from "node:assert/strict";
 import { access } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
-import { isDeepStrictEqual } from "node:util";
 
 import { Broker } from "./broker.mjs";
 import { openPage } from "./browser.mjs";
+import { until } from "./until.mjs";
 
 const FOLDER = fileURLToPath(new URL("../../../examples/chat/", import.meta.url));
 
@@ -92,18 +91,17 @@ export class ChatPage {
     return this.page.locator(".message", { hasText: text });
   }
 
+  /** One of the buttons that belong to a message. */
+  press(text, button) {
+    return this.message(text).getByRole("button", { name: button, exact: true }).click();
+  }
+
   texts() {
     return this.page.locator("#messages .text").allTextContents();
   }
 
-  /** Looked at from here: a page with a policy like this one's does not let text be run again and again. */
-  async #until(wanted, look) {
-    const until = Date.now() + 30_000;
-    for (;;) {
-      const shown = await this.page.evaluate(look);
-      if (isDeepStrictEqual(shown, wanted)) return;
-      if (Date.now() > until) assert.deepEqual(shown, wanted);
-      await this.page.waitForTimeout(30);
-    }
+  /** Asked from here: under the page's policy no text may be run there again and again. */
+  #until(wanted, look) {
+    return until(() => this.page.evaluate(look), wanted);
   }
 }
