@@ -6,8 +6,9 @@ use crate::bare::Mode;
 use crate::dialect::Topic;
 use crate::failure::Failure;
 use crate::load::Door;
-use crate::scenario::{Cost, Fanout, Ids, Lengths, Requests, Shape, Workload, Writers, measure};
-use crate::target::{Place, Target};
+use crate::record::Ids;
+use crate::scenario::{Batches, Cost, Fanout, Lengths, Requests, Shape, Workload, Writers, measure};
+use crate::target::{Kept, Place, Target};
 
 /// What can be asked for on the command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -28,6 +29,8 @@ pub(crate) enum Scenario {
     Idle,
     /// Acknowledged writes that nobody hears.
     Requests,
+    /// The same over HTTP, one by one and as lines.
+    Http,
 }
 
 impl Scenario {
@@ -57,8 +60,8 @@ pub(crate) struct Case {
     pub(crate) unit: &'static str,
     /// What is beside it.
     pub(crate) beside: Beside,
-    /// How many times that one's CPU time the server may take.
-    pub(crate) bar: f64,
+    /// How many times that one's CPU time the server may take, where that is agreed.
+    pub(crate) bar: Option<f64>,
     place: Place,
     work: Work,
 }
@@ -76,25 +79,29 @@ pub(crate) enum Beside {
 pub(crate) enum Work {
     Fanout(Shape),
     Requests(Writers),
+    /// What a store on its own does.
+    Batches,
 }
 
+const ALONE: Place = Place::Alone(Kept::Memory);
 const ONE_MODEL: Shape =
     Shape { topics: 1, topic: Topic::Model, listeners: 1_000, at: &[0], door: Door::WebSocket, window: 64 };
 const MANY_MODELS: Shape = Shape { topics: 500, listeners: 10, ..ONE_MODEL };
 const HALF: Shape = Shape { listeners: 500, ..ONE_MODEL };
-const NEW: Writers = Writers { ids: Ids::New, connections: 50, outstanding: 8 };
+const NEW: Writers = Writers { ids: Ids::New, door: Door::WebSocket, connections: 50, outstanding: 8 };
 const CHANGED: Writers = Writers { ids: Ids::Rotating, ..NEW };
 const ONE_BY_ONE: Writers = Writers { connections: 1, outstanding: 1, ..CHANGED };
+const LINES: Writers = Writers { door: Door::Lines, connections: 1, outstanding: 2_000, ..NEW };
 
 /// All comparisons, in the order of the table.
-pub(crate) const CASES: [Case; 12] = [
+pub(crate) const CASES: [Case; 16] = [
     Case {
         scenario: Scenario::Fanout,
         name: "fanout, window 1",
         unit: "delivery",
         beside: Beside::Bare(Mode::Each),
-        bar: 1.2,
-        place: Place::Alone,
+        bar: Some(1.2),
+        place: ALONE,
         work: Work::Fanout(Shape { window: 1, ..ONE_MODEL }),
     },
     Case {
@@ -102,8 +109,8 @@ pub(crate) const CASES: [Case; 12] = [
         name: "fanout, window 64",
         unit: "delivery",
         beside: Beside::Bare(Mode::Batch),
-        bar: 2.5,
-        place: Place::Alone,
+        bar: Some(2.5),
+        place: ALONE,
         work: Work::Fanout(ONE_MODEL),
     },
     Case {
@@ -111,26 +118,26 @@ pub(crate) const CASES: [Case; 12] = [
         name: "many models, window 64",
         unit: "delivery",
         beside: Beside::Bare(Mode::Each),
-        bar: 1.2,
-        place: Place::Alone,
+        bar: Some(1.2),
+        place: ALONE,
         work: Work::Fanout(MANY_MODELS),
     },
     Case {
         scenario: Scenario::Rooms,
         name: "rooms, beside many models",
         unit: "delivery",
-        beside: Beside::Itself(Place::Alone, Work::Fanout(MANY_MODELS)),
-        bar: 1.2,
-        place: Place::Alone,
+        beside: Beside::Itself(ALONE, Work::Fanout(MANY_MODELS)),
+        bar: Some(1.2),
+        place: ALONE,
         work: Work::Fanout(Shape { topic: Topic::Room, ..MANY_MODELS }),
     },
     Case {
         scenario: Scenario::Streaming,
         name: "xhr_streaming, beside /ws",
         unit: "delivery",
-        beside: Beside::Itself(Place::Alone, Work::Fanout(Shape { window: 1, ..ONE_MODEL })),
-        bar: 1.5,
-        place: Place::Alone,
+        beside: Beside::Itself(ALONE, Work::Fanout(Shape { window: 1, ..ONE_MODEL })),
+        bar: Some(1.5),
+        place: ALONE,
         work: Work::Fanout(Shape { window: 1, door: Door::Streaming, ..ONE_MODEL }),
     },
     Case {
@@ -138,8 +145,8 @@ pub(crate) const CASES: [Case; 12] = [
         name: "requests, new records",
         unit: "request",
         beside: Beside::Bare(Mode::Each),
-        bar: 2.5,
-        place: Place::Alone,
+        bar: Some(2.5),
+        place: ALONE,
         work: Work::Requests(NEW),
     },
     Case {
@@ -147,8 +154,8 @@ pub(crate) const CASES: [Case; 12] = [
         name: "requests, changed records",
         unit: "request",
         beside: Beside::Bare(Mode::Each),
-        bar: 2.5,
-        place: Place::Alone,
+        bar: Some(2.5),
+        place: ALONE,
         work: Work::Requests(CHANGED),
     },
     Case {
@@ -156,8 +163,8 @@ pub(crate) const CASES: [Case; 12] = [
         name: "requests, new, equal bytes",
         unit: "request",
         beside: Beside::Bare(Mode::Echo),
-        bar: 2.5,
-        place: Place::Alone,
+        bar: Some(2.5),
+        place: ALONE,
         work: Work::Requests(NEW),
     },
     Case {
@@ -165,16 +172,52 @@ pub(crate) const CASES: [Case; 12] = [
         name: "requests, changed, equal bytes",
         unit: "request",
         beside: Beside::Bare(Mode::Echo),
-        bar: 2.5,
-        place: Place::Alone,
+        bar: Some(2.5),
+        place: ALONE,
         work: Work::Requests(CHANGED),
+    },
+    Case {
+        scenario: Scenario::Http,
+        name: "http, one by one, beside /ws",
+        unit: "request",
+        beside: Beside::Itself(ALONE, Work::Requests(Writers { outstanding: 1, ..CHANGED })),
+        bar: None,
+        place: ALONE,
+        work: Work::Requests(Writers { door: Door::Records, outstanding: 1, ..CHANGED }),
+    },
+    Case {
+        scenario: Scenario::Http,
+        name: "http, lines, beside /ws",
+        unit: "record",
+        beside: Beside::Itself(ALONE, Work::Requests(NEW)),
+        bar: None,
+        place: ALONE,
+        work: Work::Requests(LINES),
+    },
+    Case {
+        scenario: Scenario::Http,
+        name: "bulk, memory, beside its store",
+        unit: "record",
+        beside: Beside::Itself(Place::Store(Kept::Memory, LINES.ids), Work::Batches),
+        bar: Some(1.5),
+        place: ALONE,
+        work: Work::Requests(LINES),
+    },
+    Case {
+        scenario: Scenario::Http,
+        name: "bulk, sqlite, beside its store",
+        unit: "record",
+        beside: Beside::Itself(Place::Store(Kept::Sqlite, LINES.ids), Work::Batches),
+        bar: Some(1.5),
+        place: Place::Alone(Kept::Sqlite),
+        work: Work::Requests(LINES),
     },
     Case {
         scenario: Scenario::Nodes,
         name: "redis, beside one by one",
         unit: "request",
         beside: Beside::Itself(Place::Nodes(1), Work::Requests(ONE_BY_ONE)),
-        bar: 0.5,
+        bar: Some(0.5),
         place: Place::Nodes(1),
         work: Work::Requests(CHANGED),
     },
@@ -182,8 +225,8 @@ pub(crate) const CASES: [Case; 12] = [
         scenario: Scenario::Nodes,
         name: "nodes, window 64",
         unit: "delivery",
-        beside: Beside::Itself(Place::Alone, Work::Fanout(ONE_MODEL)),
-        bar: 1.2,
+        beside: Beside::Itself(ALONE, Work::Fanout(ONE_MODEL)),
+        bar: Some(1.2),
         place: Place::Nodes(2),
         work: Work::Fanout(Shape { at: &[1], ..ONE_MODEL }),
     },
@@ -192,7 +235,7 @@ pub(crate) const CASES: [Case; 12] = [
         name: "nodes, twice the listeners",
         unit: "delivery",
         beside: Beside::Itself(Place::Busiest(1), Work::Fanout(HALF)),
-        bar: 1.2,
+        bar: Some(1.2),
         place: Place::Busiest(2),
         work: Work::Fanout(Shape { at: &[0, 1], ..ONE_MODEL }),
     },
@@ -221,6 +264,21 @@ impl Case {
         self.place.has_redis()
     }
 
+    /// Whether the bare server can do the work of both sides: it knows WebSocket only, and keeps nothing.
+    pub(crate) fn suits_bare(&self) -> bool {
+        let door = match self.work {
+            Work::Fanout(shape) => shape.door,
+            Work::Requests(writers) => writers.door,
+            Work::Batches => return false,
+        };
+        door == Door::WebSocket && !self.has_redis()
+    }
+
+    /// Whether it tells something how many are done in a second: something else than a CPU is waited for, too.
+    pub(crate) fn has_rate(&self) -> bool {
+        matches!(self.scenario, Scenario::Http | Scenario::Nodes)
+    }
+
     /// Does the work of one side on `target` once.
     ///
     /// # Errors
@@ -232,6 +290,7 @@ impl Case {
         };
         let mut workload: Box<dyn Workload> = match work {
             Work::Fanout(shape) => Box::new(Fanout::prepare(target, shape)?),
+            Work::Batches => Box::new(Batches::prepare(target)?),
             Work::Requests(writers) => Box::new(Requests::prepare(target, writers)?),
         };
         measure(target, workload.as_mut(), lengths)

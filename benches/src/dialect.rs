@@ -163,7 +163,8 @@ fn check_reply(answer: &[u8], request: u64) -> Result<(), Failure> {
     }
 }
 
-fn unexpected(expected: &str, got: &[u8]) -> Failure {
+/// That something else came.
+pub(crate) fn unexpected(expected: &str, got: &[u8]) -> Failure {
     let got = String::from_utf8_lossy(&got[..got.len().min(300)]);
     Failure::Wrong(format!("instead of {expected} came {got}"))
 }

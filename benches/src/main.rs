@@ -17,8 +17,10 @@ mod record;
 mod report;
 mod rounds;
 mod scenario;
+mod store;
 mod target;
 mod usage;
+mod wording;
 
 use std::error::Error;
 use std::ffi::OsString;
@@ -29,14 +31,20 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use mimalloc::MiMalloc;
 
 use crate::case::{CASES, Scenario};
 use crate::failure::{Doing, Failure};
 use crate::pin::Cpus;
+use crate::record::Ids;
 use crate::report::{CpuRow, MemoryRow, Report};
 use crate::rounds::Plan;
 use crate::scenario::Lengths;
 use crate::target::{Targets, has_redis};
+
+/// The server's.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// Measure the whole server beside a bare one: CPU time for each delivery and request, memory of each idle listener.
 #[derive(Debug, Parser)]
@@ -81,6 +89,17 @@ enum Part {
         #[arg(long, value_enum)]
         mode: bare::Mode,
     },
+    /// The store on its own.
+    #[command(hide = true)]
+    Store {
+        #[arg(long)]
+        listen: SocketAddr,
+        #[arg(long, value_enum)]
+        ids: Ids,
+        /// Where its records are; without it, in memory.
+        #[arg(long)]
+        directory: Option<PathBuf>,
+    },
     /// Become a command on one CPU.
     #[command(hide = true)]
     Pinned {
@@ -95,6 +114,9 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let outcome = match cli.part {
         Some(Part::Bare { listen, mode }) => bare::serve(listen, mode).map(|()| true),
+        Some(Part::Store { listen, ids, directory }) => {
+            store::serve(listen, ids, directory.as_deref()).map(|never| match never {})
+        }
         Some(Part::Pinned { cpu, command }) => pin::exec(cpu.parse().ok(), &command).map(|never| match never {}),
         None => run(cli.run),
     };
@@ -127,12 +149,13 @@ fn run(run: Run) -> Result<bool, Failure> {
         cpu: Vec::new(),
         memory: Vec::new(),
     };
-    let has_nodes = !itself && (run.scenario == Scenario::Nodes || has_redis());
-    if run.scenario.includes(Scenario::Nodes) && !has_nodes {
-        eprintln!("nodes over Redis are left out: they need a server that is not the bare one, and redis-server");
-    }
-    let cases = CASES.iter().filter(|case| run.scenario.includes(case.scenario));
-    for case in cases.filter(|case| has_nodes || !case.has_redis()) {
+    let has_redis = !itself && (run.scenario == Scenario::Nodes || has_redis());
+    for case in CASES.iter().filter(|case| run.scenario.includes(case.scenario)) {
+        if (itself && !case.suits_bare()) || (case.has_redis() && !has_redis) {
+            let needed = if case.has_redis() { ", and redis-server" } else { "" };
+            eprintln!("{} is left out: it needs a server that is not the bare one{needed}", case.name);
+            continue;
+        }
         eprintln!("measuring {} …", case.name);
         let (server, bare) = rounds::compare(case, &targets, plan)?;
         report.cpu.push(CpuRow::new(case, &server, &bare));

@@ -2,6 +2,42 @@
 
 use std::io::Write;
 
+use clap::ValueEnum;
+
+/// Records that are written again and again.
+const ROTATING: u64 = 10_000;
+/// New records of one window: the memory of the place is not what is measured.
+const MOST_NEW: u64 = 400_000;
+
+/// Which records are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Ids {
+    /// A new one each time.
+    New,
+    /// The same ones in turn, with a change each time.
+    Rotating,
+}
+
+impl Ids {
+    /// The record that writer `number` of `writers` writes with its write `sequence`, which is write `written` of all.
+    /// Those of different writers are different.
+    pub(crate) fn id(self, number: u64, writers: u64, sequence: u64, written: u64) -> u64 {
+        let share = ROTATING / writers;
+        match self {
+            Self::New => written,
+            Self::Rotating => number * share + sequence % share,
+        }
+    }
+
+    /// How many may be written in one window.
+    pub(crate) fn most(self) -> u64 {
+        match self {
+            Self::New => MOST_NEW,
+            Self::Rotating => u64::MAX,
+        }
+    }
+}
+
 /// One write of a record.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Revision {
@@ -34,6 +70,14 @@ impl Revision {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn writers_take_turns_with_records_of_their_own() {
+        let of = |number| (1..=200).map(move |sequence| Ids::Rotating.id(number, 50, sequence, 0));
+        let mut all: Vec<u64> = (0..50).flat_map(of).collect();
+        all.sort_unstable();
+        assert_eq!(all, (0..ROTATING).collect::<Vec<_>>());
+    }
 
     #[test]
     fn a_record_is_about_200_bytes_of_json() {

@@ -40,8 +40,12 @@ pub(crate) struct CpuRow {
     bare: Figures,
     /// Of the medians.
     ratio: f64,
-    bar: f64,
+    /// Where none is agreed, any ratio meets it.
+    bar: Option<f64>,
     met: bool,
+    /// Whether the table says how many were done in a second.
+    #[serde(skip)]
+    has_rate: bool,
 }
 
 /// One server's side of a comparison: medians of its turns, and the extremes.
@@ -76,7 +80,8 @@ impl CpuRow {
     pub(crate) fn new(case: &Case, server: &Turns, bare: &Turns) -> Self {
         let (server, bare) = (Figures::of(server), Figures::of(bare));
         let ratio = server.cpu_us / bare.cpu_us;
-        Self { name: case.name, unit: case.unit, ratio, bar: case.bar, met: ratio <= case.bar, server, bare }
+        let met = case.bar.is_none_or(|bar| ratio <= bar);
+        Self { name: case.name, unit: case.unit, ratio, bar: case.bar, met, has_rate: case.has_rate(), server, bare }
     }
 }
 
@@ -98,11 +103,15 @@ impl Figures {
         }
     }
 
-    /// Which process takes what, for a reader who asks where the time goes.
-    fn shares(&self) -> String {
-        let names = (1..self.processes_us.len().max(2)).map(|node| format!("node {node}")).chain(["Redis".into()]);
+    /// How many were done in a second and, of several processes, which took what of it.
+    fn rate(&self) -> String {
+        let rate = format!("{:.0} in a second", 1e6 / self.wall_us);
+        if self.processes_us.len() < 2 {
+            return rate;
+        }
+        let names = (1..self.processes_us.len()).map(|node| format!("node {node}")).chain(["Redis".into()]);
         let shares = names.zip(&self.processes_us).map(|(name, us)| format!("{name} {us:.3}"));
-        format!("{}; {:.0} in a second", shares.collect::<Vec<_>>().join(", "), 1e6 / self.wall_us)
+        format!("{}; {rate}", shares.collect::<Vec<_>>().join(", "))
     }
 }
 
@@ -143,15 +152,16 @@ impl fmt::Display for Report {
         }
         for row in &self.cpu {
             let (server, bare) = (row.server.to_string(), row.bare.to_string());
-            let bar = format!("≤ {}", row.bar);
+            let bar = row.bar.map_or_else(|| "–".into(), |bar| format!("≤ {bar}"));
+            let verdict = if row.bar.is_some() { verdict(row.met) } else { "" };
             let latency = format!("{:.3} / {:.3}", row.server.p50_us / 1e3, row.server.p99_us / 1e3);
             let bytes = format!("{:.0} / {:.0}", row.server.bytes, row.bare.bytes);
             write!(out, "{:<31}{:<9}{server:>24}{bare:>24}{:>8.2}", row.name, row.unit, row.ratio)?;
-            writeln!(out, "{bar:>7}{:>8}{latency:>18}{bytes:>11}", verdict(row.met))?;
+            writeln!(out, "{bar:>7}{verdict:>8}{latency:>18}{bytes:>11}")?;
         }
-        for row in self.cpu.iter().filter(|row| row.server.processes_us.len() > 1) {
-            writeln!(out, "\n{}: {}", row.name, row.server.shares())?;
-            writeln!(out, "{:>width$}: {}", "beside", row.bare.shares(), width = row.name.len())?;
+        for row in self.cpu.iter().filter(|row| row.has_rate) {
+            writeln!(out, "\n{}: {}", row.name, row.server.rate())?;
+            writeln!(out, "{:>width$}: {}", "beside", row.bare.rate(), width = row.name.len())?;
         }
         let crowded = self.cpu.iter().flat_map(|row| [row.server.crowded, row.bare.crowded]).fold(0.0, f64::max);
         if crowded > CROWDED {

@@ -5,7 +5,7 @@ use crate::case::{Case, Side};
 use crate::failure::Failure;
 use crate::latency::Latencies;
 use crate::scenario::{Cost, Growth, Lengths, measure_idle};
-use crate::target::{Place, Target, Targets};
+use crate::target::{Kept, Place, Target, Targets};
 
 /// How much is measured.
 #[derive(Clone, Copy, Debug)]
@@ -81,7 +81,7 @@ pub(crate) fn compare(case: &Case, targets: &Targets, plan: Plan) -> Result<(Tur
 /// The first failure, as the server's end explains it.
 pub(crate) fn weigh(targets: &Targets) -> Result<(Growth, Growth), Failure> {
     let bare = Place::Bare(Mode::Each);
-    let server = if targets.server.is_some() { Place::Alone } else { bare };
+    let server = if targets.server.is_some() { Place::Alone(Kept::Memory) } else { bare };
     Ok((on(targets, server, measure_idle)?, on(targets, bare, measure_idle)?))
 }
 

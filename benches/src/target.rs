@@ -1,4 +1,4 @@
-//! The servers under test: one on its own, or nodes with the Redis that they share.
+//! The servers under test: one on its own, or nodes with the Redis that they share; and the store on its own.
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -6,11 +6,15 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use tempfile::TempDir;
+
 use crate::bare::Mode;
 use crate::dialect::Dialect;
-use crate::failure::Failure;
+use crate::failure::{Doing, Failure};
 use crate::pin::Cpus;
 use crate::process::{Greeting, Process};
+use crate::record::Ids;
+use crate::store;
 use crate::usage::{Account, Share};
 
 const HEALTH: Greeting =
@@ -20,13 +24,24 @@ const PING: Greeting = Greeting { ask: "PING\r\n", answer: "+PONG" };
 /// By the search path.
 const REDIS: &str = "redis-server";
 
+/// Where records are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kept {
+    /// In memory.
+    Memory,
+    /// In SQLite, in a folder of the run's own.
+    Sqlite,
+}
+
 /// What serves, and whose CPU time counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
     /// The yardstick, which delivers like this.
     Bare(Mode),
-    /// The server under test, with its records in memory.
-    Alone,
+    /// The server under test.
+    Alone(Kept),
+    /// Its store in a process of its own, without a door, which writes these records.
+    Store(Kept, Ids),
     /// So many nodes over one Redis, which counts, too.
     Nodes(usize),
     /// The same, and as if all nodes took what the busiest does; without Redis.
@@ -39,15 +54,21 @@ impl Place {
         matches!(self, Self::Nodes(_) | Self::Busiest(_))
     }
 
+    /// Whether it keeps records in files.
+    fn has_folder(self) -> bool {
+        matches!(self, Self::Alone(Kept::Sqlite) | Self::Store(Kept::Sqlite, _))
+    }
+
     /// What counts of the CPU time of the servers, and of Redis behind them.
     pub(crate) fn counted(self, processes: &[Share]) -> Share {
         let used = processes.iter().map(|share| share.used);
         let used = match self {
-            Self::Bare(_) | Self::Alone => return processes[0],
+            Self::Bare(_) | Self::Alone(Kept::Memory) | Self::Store(Kept::Memory, _) => return processes[0],
+            Self::Alone(Kept::Sqlite) | Self::Store(Kept::Sqlite, _) => processes[0].used,
             Self::Nodes(_) => used.sum(),
             Self::Busiest(nodes) => used.take(nodes).max().unwrap_or_default() * nodes as u32,
         };
-        // They have one CPU, and wait for each other.
+        // They, or their threads, have one CPU, and wait for each other.
         Share { used, waited: Duration::ZERO }
     }
 }
@@ -71,28 +92,36 @@ impl Targets {
     pub(crate) fn start(&self, place: Place) -> Result<Target, Failure> {
         let cpu = self.cpus.map(|cpus| cpus.server);
         let redis = place.has_redis().then(|| Process::start(cpu, redis, &PING)).transpose()?;
-        let store = redis.as_ref().map_or_else(|| "memory:".into(), |redis| format!("redis://{}/0", redis.address));
+        let folder = place.has_folder().then(tempfile::tempdir).transpose().doing("making a folder for records")?;
+        let store = match (&redis, &folder) {
+            (Some(redis), _) => format!("redis://{}/0", redis.address),
+            (None, Some(folder)) => format!("sqlite:{}", folder.path().display()),
+            (None, None) => "memory:".into(),
+        };
         let node = || match (&self.server, place) {
-            (Some(server), Place::Alone | Place::Nodes(_) | Place::Busiest(_)) => {
+            (Some(server), Place::Alone(_) | Place::Nodes(_) | Place::Busiest(_)) => {
                 Process::start(cpu, |address| self.broker(server, address, &store), &HEALTH)
             }
             (_, Place::Bare(mode)) => Process::start(cpu, |address| bare(address, mode), &HEALTH),
+            (_, Place::Store(_, ids)) => {
+                Process::start(cpu, |address| own_store(address, ids, folder.as_ref()), &store::HELLO)
+            }
             (None, _) => Err(Failure::Wrong("there is no server to test but the bare one".into())),
         };
         let (dialect, count) = match place {
             Place::Bare(_) => (Dialect::Bare, 1),
-            Place::Alone => (Dialect::Backsync, 1),
+            Place::Alone(_) | Place::Store(..) => (Dialect::Backsync, 1),
             Place::Nodes(nodes) | Place::Busiest(nodes) => (Dialect::Backsync, nodes),
         };
         let nodes = (0..count).map(|_| node()).collect::<Result<_, _>>()?;
-        Ok(Target { nodes, redis, dialect, place })
+        Ok(Target { nodes, redis, _folder: folder, dialect, place })
     }
 
     fn broker(&self, server: &Path, address: SocketAddr, store: &str) -> Vec<OsString> {
         let mut command: Vec<OsString> = vec![server.into(), "serve".into()];
         command.extend(["--listen", &address.to_string(), "--store", store].map(OsString::from));
         // A Redis that keeps nothing is warned of at every start.
-        let level = if store == "memory:" { "log.level=warn" } else { "log.level=error" };
+        let level = if store.starts_with("redis:") { "log.level=error" } else { "log.level=warn" };
         let settings = ["server.workers=1", level].into_iter().chain(self.settings.iter().map(String::as_str));
         command.extend(settings.flat_map(|setting| ["--set".into(), setting.into()]));
         command
@@ -109,6 +138,17 @@ fn bare(address: SocketAddr, mode: Mode) -> Vec<OsString> {
     [own, "bare", "--listen", &address.to_string(), "--mode", mode].map(OsString::from).into()
 }
 
+fn own_store(address: SocketAddr, ids: Ids, folder: Option<&TempDir>) -> Vec<OsString> {
+    let ids = match ids {
+        Ids::New => "new",
+        Ids::Rotating => "rotating",
+    };
+    let mut command: Vec<OsString> = vec!["/proc/self/exe".into(), "store".into()];
+    command.extend(["--listen", &address.to_string(), "--ids", ids].map(OsString::from));
+    command.extend(folder.iter().flat_map(|folder| ["--directory".into(), folder.path().into()]));
+    command
+}
+
 /// A Redis that keeps nothing, for this run only.
 fn redis(address: SocketAddr) -> Vec<OsString> {
     let (host, port) = (address.ip().to_string(), address.port().to_string());
@@ -122,12 +162,13 @@ pub(crate) fn has_redis() -> bool {
     Command::new(REDIS).arg("--version").stdout(Stdio::null()).status().is_ok_and(|status| status.success())
 }
 
-/// Running servers, ended when they are dropped: the nodes before their Redis.
+/// Running servers, ended when they are dropped: the nodes before their Redis and their folder.
 #[derive(Debug)]
 pub(crate) struct Target {
     /// At least one.
     pub(crate) nodes: Vec<Process>,
     redis: Option<Process>,
+    _folder: Option<TempDir>,
     /// What they speak.
     pub(crate) dialect: Dialect,
     /// What they are.

@@ -7,7 +7,9 @@ use std::time::Instant;
 use mio::net::TcpStream;
 
 use super::Door;
-use super::streaming::{Step, Streaming, split};
+use super::api::{Lines, Records};
+use super::step::Step;
+use super::streaming::{Streaming, split};
 use crate::failure::{Doing, Failure};
 use crate::frame::{self, Frame};
 
@@ -28,8 +30,16 @@ pub(super) struct Connection {
     pub(super) watches_room: bool,
     held: Vec<u8>,
     unsent: Vec<u8>,
-    /// None is a WebSocket.
-    streaming: Option<Streaming>,
+    speech: Speech,
+}
+
+/// What is spoken on a connection.
+#[derive(Debug)]
+enum Speech {
+    WebSocket,
+    Streaming(Streaming),
+    Records(Records),
+    Lines(Lines),
 }
 
 impl Connection {
@@ -42,37 +52,44 @@ impl Connection {
             Ok::<_, io::Error>(TcpStream::from_std(stream))
         };
         let stream = connect().doing(format!("opening connection {number} to {to}"))?;
-        let (streaming, request) = match door {
+        let (speech, request) = match door {
+            Door::WebSocket => (Speech::WebSocket, upgrade(to)),
             Door::Streaming => {
                 let (streaming, request) = Streaming::open(number, to);
-                (Some(streaming), request)
+                (Speech::Streaming(streaming), request)
             }
-            Door::WebSocket => (None, upgrade(to)),
+            Door::Records => (Speech::Records(Records::open(to)), String::new()),
+            Door::Lines => {
+                let (lines, request) = Lines::open(to);
+                (Speech::Lines(lines), request)
+            }
         };
         let mut connection = Self {
             number,
             stream,
-            upgraded: false,
+            // Where nothing is asked for at first, there is nothing to wait for.
+            upgraded: request.is_empty(),
             watches_room: false,
             held: Vec::new(),
             unsent: request.into_bytes(),
-            streaming,
+            speech,
         };
         connection.send()?;
         Ok(connection)
     }
+
     /// Puts a text message behind what is to be sent. A stream's goes at once, by a request of its own.
     pub(super) fn queue(&mut self, text: &[u8]) -> Result<(), Failure> {
-        match &self.streaming {
-            Some(streaming) => {
+        match &mut self.speech {
+            Speech::WebSocket => frame::put_masked(&mut self.unsent, frame::TEXT, text, MASK),
+            Speech::Streaming(streaming) => {
                 let text = std::str::from_utf8(text).expect("requests are text");
-                streaming.send(text).map_err(|reason| self.closed(reason))
+                streaming.send(text).map_err(|reason| self.closed(reason))?;
             }
-            None => {
-                frame::put_masked(&mut self.unsent, frame::TEXT, text, MASK);
-                Ok(())
-            }
+            Speech::Records(records) => records.put(&mut self.unsent, text),
+            Speech::Lines(lines) => lines.queue(text),
         }
+        Ok(())
     }
 
     /// Whether something is still to be sent.
@@ -82,6 +99,9 @@ impl Connection {
 
     /// Sends what the socket takes, in one write if it takes all.
     pub(super) fn send(&mut self) -> Result<(), Failure> {
+        if let Speech::Lines(lines) = &mut self.speech {
+            lines.put_chunk(&mut self.unsent);
+        }
         let mut sent = 0;
         while sent < self.unsent.len() {
             match self.stream.write(&self.unsent[sent..]) {
@@ -129,11 +149,38 @@ impl Connection {
         }
     }
 
-    /// Takes all whole frames off the front of `bytes`; the number of bytes they had.
+    /// Takes all that is whole off the front of `bytes`; the number of bytes it had.
     fn take(&mut self, bytes: &[u8], mut sink: impl FnMut(&[u8]) -> Result<(), Failure>) -> Result<usize, Failure> {
-        if self.streaming.is_some() {
-            return self.take_stream(bytes, sink);
+        let mut used = 0;
+        loop {
+            let rest = &bytes[used..];
+            let step = match &mut self.speech {
+                Speech::WebSocket => return self.take_frames(bytes, sink),
+                Speech::Streaming(streaming) => streaming.step(rest),
+                Speech::Records(records) => records.step(rest),
+                Speech::Lines(lines) => lines.step(rest),
+            };
+            let (more, step) = step.map_err(|reason| self.closed(reason))?;
+            used += more;
+            match step {
+                Step::More => return Ok(used),
+                Step::Passed => {}
+                Step::Opened => self.upgraded = true,
+                Step::Message(message) => sink(message)?,
+                Step::Messages(messages) => split(messages, &mut sink)?,
+                Step::Ended(request) => {
+                    self.unsent.extend_from_slice(request.as_bytes());
+                    self.send()?;
+                }
+            }
         }
+    }
+
+    fn take_frames(
+        &mut self,
+        bytes: &[u8],
+        mut sink: impl FnMut(&[u8]) -> Result<(), Failure>,
+    ) -> Result<usize, Failure> {
         let mut used = match self.upgraded {
             true => 0,
             false => self.take_upgrade(bytes)?,
@@ -155,32 +202,6 @@ impl Connection {
                 other => return Err(self.closed(format!("a frame of kind {other}"))),
             }
             used += end;
-        }
-        Ok(used)
-    }
-
-    fn take_stream(
-        &mut self,
-        bytes: &[u8],
-        mut sink: impl FnMut(&[u8]) -> Result<(), Failure>,
-    ) -> Result<usize, Failure> {
-        let mut used = 0;
-        while let Some(streaming) = &mut self.streaming {
-            let (more, step) = match streaming.step(&bytes[used..]) {
-                Ok(step) => step,
-                Err(reason) => return Err(self.closed(reason)),
-            };
-            used += more;
-            match step {
-                Step::More => break,
-                Step::Passed => {}
-                Step::Opened => self.upgraded = true,
-                Step::Messages(messages) => split(messages, &mut sink)?,
-                Step::Ended(request) => {
-                    self.unsent.extend_from_slice(request.as_bytes());
-                    self.send()?;
-                }
-            }
         }
         Ok(used)
     }

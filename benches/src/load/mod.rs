@@ -1,6 +1,9 @@
 //! The load generator: any number of connections on one thread, one poll, one receive buffer.
 
+mod api;
 mod connection;
+mod http;
+mod step;
 mod streaming;
 
 use std::io;
@@ -28,6 +31,10 @@ pub(crate) enum Door {
     WebSocket,
     /// By SockJS' `xhr_streaming`.
     Streaming,
+    /// By HTTP at `/api`, a request for each record.
+    Records,
+    /// The same, one request with a line for each record.
+    Lines,
 }
 
 /// A text message that came in.

@@ -3,6 +3,9 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
+use super::http::{Head, chunk};
+use super::step::Step;
+
 /// The prefix whose messages are JSON values.
 const PREFIX: &str = "/backsync/bench";
 
@@ -12,20 +15,6 @@ pub(super) struct Streaming {
     to: SocketAddr,
     session: usize,
     in_body: bool,
-}
-
-/// What a step of reading came to.
-pub(super) enum Step<'a> {
-    /// There is not enough of it yet.
-    More,
-    /// Something to be passed over.
-    Passed,
-    /// The session is open.
-    Opened,
-    /// The messages of a frame, as the inside of a JSON array.
-    Messages(&'a [u8]),
-    /// A response is over, and this asks for the next.
-    Ended(String),
 }
 
 impl Streaming {
@@ -66,18 +55,15 @@ impl Streaming {
     /// Takes the next piece off the front of `bytes`: how many it had, and what it was.
     pub(super) fn step<'a>(&mut self, bytes: &'a [u8]) -> Result<(usize, Step<'a>), String> {
         if !self.in_body {
-            let Some(end) = find(bytes, b"\r\n\r\n") else { return Ok((0, Step::More)) };
-            let head = String::from_utf8_lossy(&bytes[..end]);
-            if !head.starts_with("HTTP/1.1 200") || !head.contains("chunked") {
-                return Err(format!("no stream, but {:?}", head.lines().next()));
+            let Some(head) = Head::first(bytes) else { return Ok((0, Step::More)) };
+            if !head.is(&["200"]) || !head.is_chunked() {
+                return Err(format!("no stream, but {:?}", head.status()));
             }
             self.in_body = true;
-            return Ok((end + 4, Step::Passed));
+            return Ok((head.end, Step::Passed));
         }
-        let Some(line) = find(bytes, b"\r\n") else { return Ok((0, Step::More)) };
-        let size = std::str::from_utf8(&bytes[..line]).ok().and_then(|size| usize::from_str_radix(size, 16).ok());
-        let size = size.ok_or_else(|| format!("no chunk: {}", bytes[..line].escape_ascii()))?;
-        let (start, end) = (line + 2, line + 2 + size);
+        let Some((start, size)) = chunk(bytes)? else { return Ok((0, Step::More)) };
+        let end = start + size;
         if bytes.len() < end + 2 {
             return Ok((0, Step::More));
         }
@@ -122,10 +108,6 @@ pub(super) fn split<E>(array: &[u8], mut sink: impl FnMut(&[u8]) -> Result<(), E
     Ok(())
 }
 
-fn find(bytes: &[u8], what: &[u8]) -> Option<usize> {
-    bytes.windows(what.len()).position(|part| part == what)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -142,6 +124,7 @@ mod tests {
                     Step::More => break,
                     Step::Passed => seen.push("passed".to_owned()),
                     Step::Opened => seen.push("opened".to_owned()),
+                    Step::Message(message) => panic!("{}", message.escape_ascii()),
                     Step::Ended(_) => seen.push("ended".to_owned()),
                     Step::Messages(messages) => split::<()>(messages, |message| {
                         seen.push(String::from_utf8(message.to_vec()).unwrap());

@@ -1,5 +1,6 @@
 //! What is done to a server, and what one doing of it cost.
 
+mod batches;
 mod fanout;
 mod idle;
 mod listening;
@@ -7,9 +8,10 @@ mod requests;
 
 use std::time::{Duration, Instant};
 
+pub(crate) use self::batches::Batches;
 pub(crate) use self::fanout::{Fanout, Shape};
 pub(crate) use self::idle::{Growth, measure_idle};
-pub(crate) use self::requests::{Ids, Requests, Writers};
+pub(crate) use self::requests::{Requests, Writers};
 use crate::failure::Failure;
 use crate::latency::Latencies;
 use crate::target::Target;
@@ -38,6 +40,8 @@ pub(crate) struct Tally {
     pub(crate) latencies: Latencies,
     /// The bytes of all of their texts.
     pub(crate) bytes: u64,
+    /// Of the server's time what went into making that which it was to work with: it does not count.
+    pub(crate) aside: Duration,
 }
 
 /// A load that can be put on a server for any time, as often as wanted.
@@ -108,10 +112,12 @@ pub(crate) fn measure(target: &Target, workload: &mut dyn Workload, lengths: Len
     let (servers, load) = accounts()?;
     let started = Instant::now();
     let tally = workload.work(lengths.window)?;
-    let wall = started.elapsed();
+    let wall = started.elapsed().saturating_sub(tally.aside);
     workload.rest(SETTLE)?;
     let (servers_after, load_after) = accounts()?;
-    let shares: Vec<Share> = servers_after.iter().zip(&servers).map(|(after, before)| after.since(before)).collect();
+    let mut shares: Vec<Share> =
+        servers_after.iter().zip(&servers).map(|(after, before)| after.since(before)).collect();
+    shares[0].used = shares[0].used.saturating_sub(tally.aside);
     let server = target.place.counted(&shares);
     let processes = shares.iter().map(|share| share.used).collect();
     Ok(Cost { server, processes, load: load_after.since(&load), wall, tally })

@@ -1,38 +1,25 @@
 //! Writes that nobody hears: what an acknowledged request costs.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::{CHECKED, Tally, Workload};
-use crate::dialect::{Dialect, Topic};
 use crate::failure::Failure;
 use crate::load::{Door, Load};
-use crate::record::Revision;
+use crate::record::{Ids, Revision};
 use crate::target::Target;
-
-/// More a connection cannot have on the way.
-const OUTSTANDING: usize = 8;
-/// Records of each connection that are written again and again.
-const RECORDS: u64 = 200;
-/// New records of one window: the memory of the place is not what is measured.
-const MOST_NEW: u64 = 400_000;
-
-/// Which records are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ids {
-    /// A new one by each request.
-    New,
-    /// The same ones in turn, with a change each time.
-    Rotating,
-}
+use crate::wording::Wording;
 
 /// How many write what, and how far ahead of the answers.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Writers {
     /// What they write.
     pub(crate) ids: Ids,
+    /// How they come in.
+    pub(crate) door: Door,
     /// How many there are.
     pub(crate) connections: usize,
-    /// Requests that each has on the way, at most 8.
+    /// Requests that each has on the way.
     pub(crate) outstanding: usize,
 }
 
@@ -40,7 +27,7 @@ pub(crate) struct Writers {
 #[derive(Debug)]
 pub(crate) struct Requests {
     writers: Writers,
-    dialect: Dialect,
+    wording: Wording,
     load: Load,
     senders: Vec<Sender>,
     created: u64,
@@ -50,8 +37,8 @@ pub(crate) struct Requests {
 struct Sender {
     sent: u64,
     acknowledged: u64,
-    /// When the requests on the way were sent, by their number.
-    times: [Instant; OUTSTANDING],
+    /// When the requests on the way were sent, in their order.
+    times: VecDeque<Instant>,
     /// Was answered, and can send again.
     ready: bool,
 }
@@ -63,9 +50,10 @@ impl Requests {
     /// When the server does not let them.
     pub(crate) fn prepare(target: &Target, writers: Writers) -> Result<Self, Failure> {
         let mut load = Load::new()?;
-        load.open(writers.connections, target.first().address, Door::WebSocket)?;
-        let idle = Sender { sent: 0, acknowledged: 0, times: [Instant::now(); OUTSTANDING], ready: true };
-        Ok(Self { writers, dialect: target.dialect, load, senders: vec![idle; writers.connections], created: 0 })
+        load.open(writers.connections, target.first().address, writers.door)?;
+        let idle = Sender { sent: 0, acknowledged: 0, times: VecDeque::new(), ready: true };
+        let wording = Wording::at(writers.door, target.dialect);
+        Ok(Self { writers, wording, load, senders: vec![idle; writers.connections], created: 0 })
     }
 
     /// Sends as many requests as `connection` may have on the way, in one write.
@@ -75,13 +63,11 @@ impl Requests {
         while sender.sent - sender.acknowledged < self.writers.outstanding as u64 {
             sender.sent += 1;
             self.created += 1;
-            sender.times[sender.sent as usize % OUTSTANDING] = now;
-            let id = match self.writers.ids {
-                Ids::New => self.created,
-                Ids::Rotating => connection as u64 * RECORDS + sender.sent % RECORDS,
-            };
+            sender.times.push_back(now);
+            let Writers { ids, connections, .. } = self.writers;
+            let id = ids.id(connection as u64, connections as u64, sender.sent, self.created);
             text.clear();
-            self.dialect.put_upsert(text, Topic::ONE, sender.sent, Revision { id, sequence: sender.sent });
+            self.wording.put(text, Revision { id, sequence: sender.sent });
             self.load.queue(connection, text)?;
         }
         self.load.send(connection)
@@ -91,10 +77,7 @@ impl Requests {
 impl Workload for Requests {
     fn work(&mut self, length: Duration) -> Result<Tally, Failure> {
         let started = Instant::now();
-        let most = match self.writers.ids {
-            Ids::New => self.created + MOST_NEW,
-            Ids::Rotating => u64::MAX,
-        };
+        let most = self.created.saturating_add(self.writers.ids.most());
         let mut tally = Tally::default();
         let mut text = Vec::new();
         loop {
@@ -110,10 +93,10 @@ impl Workload for Requests {
                 self.senders.iter_mut().for_each(|sender| sender.ready = true);
                 return Ok(tally);
             }
-            let (senders, dialect) = (&mut self.senders, self.dialect);
+            let (senders, wording) = (&mut self.senders, self.wording);
             self.load.turn("acknowledgements", |arrival| {
                 let sender = &mut senders[arrival.connection];
-                let sent = sender.acknowledge(dialect, arrival.text)?;
+                let sent = sender.acknowledge(wording, arrival.text)?;
                 tally.done += 1;
                 tally.bytes += arrival.text.len() as u64;
                 tally.latencies.record(arrival.at.saturating_duration_since(sent));
@@ -123,22 +106,22 @@ impl Workload for Requests {
     }
 
     fn rest(&mut self, pause: Duration) -> Result<(), Failure> {
-        let (senders, dialect) = (&mut self.senders, self.dialect);
-        self.load.rest(pause, |arrival| senders[arrival.connection].acknowledge(dialect, arrival.text).map(drop))
+        let (senders, wording) = (&mut self.senders, self.wording);
+        self.load.rest(pause, |arrival| senders[arrival.connection].acknowledge(wording, arrival.text).map(drop))
     }
 }
 
 impl Sender {
     /// Counts an answer; when its request was sent.
-    fn acknowledge(&mut self, dialect: Dialect, answer: &[u8]) -> Result<Instant, Failure> {
+    fn acknowledge(&mut self, wording: Wording, answer: &[u8]) -> Result<Instant, Failure> {
         self.acknowledged += 1;
         self.ready = true;
-        if self.acknowledged > self.sent {
+        let Some(sent) = self.times.pop_front() else {
             return Err(Failure::Wrong(format!("an answer too many: {}", answer.escape_ascii())));
+        };
+        if self.acknowledged % CHECKED == 1 || !wording.may_acknowledge(answer) {
+            wording.check_acknowledged(answer, self.acknowledged)?;
         }
-        if self.acknowledged % CHECKED == 1 || !dialect.may_acknowledge(answer) {
-            dialect.check_acknowledged(answer, self.acknowledged)?;
-        }
-        Ok(self.times[self.acknowledged as usize % OUTSTANDING])
+        Ok(sent)
     }
 }
