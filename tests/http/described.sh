@@ -33,6 +33,9 @@ urllib.request.urlopen(urllib.request.Request(sys.argv[1], people, {"content-typ
 PEOPLE
 
 # Events never end, and have tests of their own.
-SCHEMATHESIS_HOOKS=tests/http/hooks.py "$tools/bin/schemathesis" run "http://$address/openapi.json" \
+# It keeps what it found where it is started.
+hooks=$PWD/tests/http/hooks.py
+cd "$tools"
+SCHEMATHESIS_HOOKS=$hooks bin/schemathesis run "http://$address/openapi.json" \
     --checks not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,response_schema_conformance \
     --phases examples,coverage,fuzzing --max-examples "$examples" --exclude-path-regex '/events$' --no-color

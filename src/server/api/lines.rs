@@ -52,6 +52,7 @@ pub(super) fn answer(
     let lines = Lines {
         exchange: begin(request, asker)?,
         chunks: Some(body::chunks(request, payload)?),
+        broken: None,
         held: BytesMut::new(),
         limit,
         most: most.clamp(1, GROUP),
@@ -79,6 +80,8 @@ struct Lines {
     exchange: Exchange,
     /// What comes; none when it is at its end.
     chunks: Option<Chunks>,
+    /// Why there is no more, where that is not its end.
+    broken: Option<Problem>,
     /// Of it what was not looked at.
     held: BytesMut,
     /// The longest line, in bytes.
@@ -140,6 +143,11 @@ impl Lines {
                     self.break_off(&Problem::too_large(self.limit));
                     break;
                 }
+                None if self.broken.is_some() => {
+                    let problem = self.broken.take().expect("it was looked at");
+                    self.break_off(&problem);
+                    break;
+                }
                 None if self.chunks.is_none() && !self.held.is_empty() => self.held.split().freeze(),
                 None => break,
             };
@@ -155,6 +163,24 @@ impl Lines {
             self.offers.push_back(message);
         }
         !self.group.is_empty()
+    }
+
+    /// Hold what has come, as far as it makes a batch. Answers whether more is to be waited for.
+    fn take_in(&mut self, context: &mut Context<'_>) -> bool {
+        let enough = GROUP_BYTES.max(self.limit.saturating_add(1));
+        while self.held.len() < enough
+            && let Some(chunks) = &mut self.chunks
+        {
+            match chunks.as_mut().poll_next(context) {
+                Poll::Pending => return true,
+                Poll::Ready(Some(Ok(chunk))) => self.held.extend_from_slice(&chunk),
+                Poll::Ready(end) => {
+                    self.chunks = None;
+                    self.broken = end.and_then(Result::err).map(|cause| body::broken(&cause));
+                }
+            }
+        }
+        false
     }
 
     fn texts(&self) -> impl Iterator<Item = &str> {
@@ -274,6 +300,8 @@ impl MessageBody for Lines {
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Infallible>>> {
         let this = &mut *self;
         loop {
+            // All that has come, however many pieces it came in.
+            let waits = this.group.is_empty() && this.take_in(context);
             if !this.group.is_empty() || this.begin_group() {
                 // Before looking, so that nothing is missed.
                 this.exchange.mailbox().wait(context);
@@ -282,12 +310,12 @@ impl MessageBody for Lines {
                     false => Poll::Pending,
                 };
             }
-            let Some(chunks) = &mut this.chunks else { return Poll::Ready(None) };
-            match chunks.as_mut().poll_next(context) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(Some(Ok(chunk))) => this.held.extend_from_slice(&chunk),
-                Poll::Ready(Some(Err(cause))) => this.break_off(&body::broken(&cause)),
-                Poll::Ready(None) => this.chunks = None,
+            if waits {
+                return Poll::Pending;
+            }
+            // Blank lines make no group, and there may be more behind them.
+            if this.chunks.is_none() && this.held.is_empty() {
+                return Poll::Ready(None);
             }
         }
     }
