@@ -59,7 +59,9 @@ for (const sync of ["socket", "ajax"]) {
     await jack.fetch({ populate: "spouse,friends" });
     const jane = jack.get("spouse", true);
     assert.ok(jane instanceof User && jane.get("name") === "Jane");
+    jane.set("name", "Janet");
     assert.equal(jack.get("spouse", true), jane, "the same each time");
+    assert.equal(jane.get("name"), "Janet", "and it is left as it is");
     const friends = jack.get("friends", true);
     assert.deepEqual([friends.pluck("name"), friends.at(0) instanceof User], [["Joe", "Jill"], true]);
     assert.equal(jack.get("nickname"), undefined);
