@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Everything that has to hold before a change lands. Installs what it takes (Debian's Chromium, g++, Redis and HAProxy, npm packages,
-# cargo-fuzz), starts and ends every server by itself, and leaves nothing behind but build output.
+# Everything that has to hold before a change lands. Installs what it takes (Debian's Chromium, g++, Redis, HAProxy and Python's venv,
+# npm packages, cargo-fuzz, schemathesis), starts and ends every server by itself, and leaves nothing behind but build output.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -16,6 +16,7 @@ install_packages() {
     need redis-server redis-server
     need haproxy haproxy
     need openssl openssl
+    python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3 python3-venv)
     need setpriv util-linux
     [ ${#packages[@]} -gt 0 ] || return 0
     [ "$(id -u)" = 0 ] || sudo=(sudo)
@@ -44,6 +45,9 @@ fuzz/run.sh 15
 step 'Console modules'
 node --test tests/console/*.test.mjs
 
+step 'HTTP, by its own description'
+BACKSYNC_BIN="$PWD/target/debug/backsync" tests/http/described.sh 30
+
 step 'JavaScript client'
 (cd clients/js && npm ci --no-audit --no-fund && BACKSYNC_BIN="$PWD/../../target/debug/backsync" npm test)
 
@@ -55,5 +59,8 @@ step 'SockJS'
 (cd tests/sockjs && npm ci --no-audit --no-fund \
     && BACKSYNC_BIN="$PWD/../../target/debug/backsync" BACKSYNC_ECHO="$PWD/../../target/debug/examples/sockjs_echo" \
     BACKSYNC_NODE="$PWD/../../target/debug/examples/sockjs_node" npm test)
+
+step 'persistence.js'
+(cd tests/persistence && npm ci --no-audit --no-fund && BACKSYNC_BIN="$PWD/../../target/debug/backsync" npm test)
 
 step 'All passed'

@@ -1,5 +1,7 @@
 //! Random numbers that are the same in every run: a failure can be looked at twice.
 
+use std::env;
+
 /// xorshift64*, which is random enough to choose by.
 #[derive(Debug)]
 pub(crate) struct Random(u64);
@@ -28,5 +30,33 @@ impl Random {
 
     pub(crate) fn pick<T: Clone>(&mut self, from: &[T]) -> T {
         from[self.index(from.len())].clone()
+    }
+}
+
+/// Run a test with seeds, so many unless the environment asks for others, and say which one it was that failed. `filter` is what
+/// finds the test.
+pub(crate) fn each_seed(filter: &str, count: u64, mut run: impl FnMut(u64)) {
+    let number = |name| env::var(name).ok().map(|value| value.parse::<u64>().expect("a seed is a whole number"));
+    let (first, asked) = (number("BACKSYNC_SEED"), number("BACKSYNC_SEEDS"));
+    let count = asked.unwrap_or(if first.is_some() { 1 } else { count });
+    let first = first.unwrap_or(0);
+    for seed in first..first + count {
+        let named = Named { filter, seed };
+        run(seed);
+        drop(named);
+    }
+}
+
+/// Names the seed, whatever fails.
+struct Named<'a> {
+    filter: &'a str,
+    seed: u64,
+}
+
+impl Drop for Named<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("to see it again: BACKSYNC_SEED={} cargo test --lib {}", self.seed, self.filter);
+        }
     }
 }

@@ -7,6 +7,7 @@
 mod attributes;
 pub mod close;
 pub mod conflict;
+pub mod cursor;
 pub mod error;
 pub mod event;
 pub mod filter;
@@ -24,6 +25,7 @@ mod walk;
 
 pub use close::CloseCode;
 pub use conflict::{ConflictPolicy, Side};
+pub use cursor::Cursor;
 pub use error::{ErrorCode, ErrorObject};
 pub use event::{Event, Method};
 pub use filter::{Filter, FilterLimits, Sort};

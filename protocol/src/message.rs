@@ -183,6 +183,13 @@ pub fn end(position: Option<Position>, out: &mut String) {
     out.push('}');
 }
 
+/// The position with which a message ends that was written here, if it has one.
+pub fn position_of(json: &str) -> Option<&str> {
+    let before = json.strip_suffix("\"}")?;
+    let (before, position) = before.rsplit_once('"')?;
+    before.ends_with(",\"position\":").then_some(position)
+}
+
 /// Append a push; `method` is `upsert`, `delete` or `reset`, `data` is JSON text.
 pub fn append_push(model: &str, method: &str, data: &str, position: Option<Position>, out: &mut String) {
     begin_push(model, method, data, out);
@@ -294,6 +301,17 @@ mod tests {
         assert_eq!((deep.error.code, deep.id.as_deref()), (ErrorCode::TooDeep, Some("1")));
         let endless = failure(&"[".repeat(1 << 20));
         assert_eq!(endless.error.code, ErrorCode::InvalidMessage);
+    }
+
+    #[test]
+    fn a_position_is_found_where_it_is_one() {
+        let position: Position = "00000000000000ab.7".parse().unwrap();
+        let mut out = String::new();
+        append_push("A", "upsert", r#"{"id":"x"}"#, Some(position), &mut out);
+        assert_eq!(position_of(&out), Some("00000000000000ab.7"));
+        for text in [r#"{"data":",\"position\":\"x"}"#, r#"{"data":{"position":"x"}}"#, "{}", ""] {
+            assert_eq!(position_of(text), None, "{text}");
+        }
     }
 
     #[test]

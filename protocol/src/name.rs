@@ -28,6 +28,17 @@ impl ModelName {
         Err(ErrorObject::new(ErrorCode::InvalidModel, format!("model {}: {why}", crate::json::excerpt(name))))
     }
 
+    /// A model of the system's own that goes with this one: `$what:Name`, which no client can name. Stores keep the two together.
+    #[must_use]
+    pub fn beside(&self, what: &str) -> Self {
+        Self(format!("${what}:{self}").into())
+    }
+
+    /// The model that it goes with; any other goes with itself.
+    pub fn subject(&self) -> &str {
+        self.0.split_once(':').map_or(&*self.0, |(_, subject)| subject)
+    }
+
     /// Whether `name` may be the name of a model.
     pub fn is_valid(name: &str) -> bool {
         (1..=Self::MAX_BYTES).contains(&name.len())
@@ -95,6 +106,14 @@ impl fmt::Display for RecordId {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_goes_with_a_model_has_a_name_that_nobody_can_say() {
+        let model = ModelName::parse("Task").unwrap();
+        let beside = model.beside("feed");
+        assert_eq!((beside.as_str(), beside.subject(), model.subject()), ("$feed:Task", "Task", "Task"));
+        assert_eq!(ModelName::parse(beside.as_str()).unwrap_err().code, ErrorCode::InvalidModel);
+    }
 
     #[test]
     fn model_names_are_of_a_closed_alphabet() {

@@ -2,6 +2,7 @@
 
 use crate::{
     conflict::{ConflictPolicy, Side},
+    cursor::Cursor,
     error::{ErrorCode, ErrorObject},
     event::Method,
     filter::{Filter, FilterLimits, Sort},
@@ -25,6 +26,8 @@ pub struct Query {
     pub skip: usize,
     /// No more than so many.
     pub limit: Option<usize>,
+    /// Only those behind the place at which another answer ended.
+    pub after: Option<Cursor>,
     /// Only what became of them after this position.
     pub since: Option<Since>,
     /// References to expand, each a path of names.
@@ -73,7 +76,7 @@ impl Query {
             }
         };
         let known: &[&str] = match method {
-            Method::Read => &["id", "ids", "where", "sort", "limit", "skip", "populate", "since"],
+            Method::Read => &["id", "ids", "where", "sort", "limit", "skip", "after", "populate", "since"],
             Method::Subscribe => &["ids", "where", "since"],
             _ => &["ids", "where"],
         };
@@ -90,6 +93,7 @@ impl Query {
                 "sort" => query.sort = Some(Sort::parse(value)?),
                 "limit" => query.limit = Some(count(name, value)?),
                 "skip" => query.skip = count(name, value)?,
+                "after" => query.after = Some(after(value)?),
                 "since" => query.since = Some(since(value)?),
                 _ => query.populate = populate(value)?,
             }
@@ -120,10 +124,14 @@ impl Query {
         Ok(Self { filter: Some(filter), ..self })
     }
 
+    fn is_of_another_sort(&self) -> bool {
+        self.after.as_ref().is_some_and(|after| after.keys.len() != self.sort.as_ref().map_or(0, Sort::width))
+    }
+
     /// What does not go together.
     fn check(&self, members: &Members<'_>) -> Result<(), ErrorObject> {
         let given = |name: &str| members.find(name).is_some_and(|value| value.get() != "null");
-        let shaped = ["sort", "limit", "skip"].into_iter().find(|name| given(name));
+        let shaped = ["sort", "limit", "skip", "after"].into_iter().find(|name| given(name));
         let message = match (given("id") || given("ids"), shaped) {
             _ if given("id") && given("ids") => "a read takes id or ids, not both".to_owned(),
             (true, _) if given("where") => "where goes without id and ids: it chooses among all records".to_owned(),
@@ -131,6 +139,10 @@ impl Query {
             (_, Some(name)) if given("since") => format!("{name} goes without since, which answers with changes"),
             (_, Some(name)) if given("id") => format!("{name} goes without id, which gives one record"),
             _ if given("populate") && given("since") => "populate goes without since".to_owned(),
+            _ if given("after") && given("ids") => {
+                "after goes without ids, which are answered in their own order".to_owned()
+            }
+            _ if self.is_of_another_sort() => "after goes with the sort of the answer that it is from".to_owned(),
             _ => return Ok(()),
         };
         Err(invalid(message))
@@ -165,6 +177,12 @@ fn ids(value: Raw<'_>, max_ids: usize) -> Result<Vec<RecordId>, ErrorObject> {
 fn count(name: &str, value: Raw<'_>) -> Result<usize, ErrorObject> {
     let message = || invalid(format!("{name} is a whole number of 0 or more, not {}", json::excerpt(value.get())));
     value.get().parse().map_err(|_| message())
+}
+
+fn after(value: Raw<'_>) -> Result<Cursor, ErrorObject> {
+    json::string(value)
+        .and_then(|text| text.parse().ok())
+        .ok_or_else(|| invalid(format!("after is what an answer bore as next, not {}", json::excerpt(value.get()))))
 }
 
 fn since(value: Raw<'_>) -> Result<Since, ErrorObject> {
@@ -326,6 +344,12 @@ mod tests {
             (r#"{"since":7}"#, Method::Read, ErrorCode::InvalidData),
             (r#"{"limit":-1}"#, Method::Read, ErrorCode::InvalidData),
             (r#"{"skip":"1"}"#, Method::Read, ErrorCode::InvalidData),
+            (r#"{"after":7}"#, Method::Read, ErrorCode::InvalidData),
+            (r#"{"after":"[7,[1]]"}"#, Method::Read, ErrorCode::InvalidData),
+            (r#"{"after":"[7]","sort":"a"}"#, Method::Read, ErrorCode::InvalidData),
+            (r#"{"after":"[7]","ids":[]}"#, Method::Read, ErrorCode::InvalidData),
+            (r#"{"after":"[7]","since":"x"}"#, Method::Read, ErrorCode::InvalidData),
+            (r#"{"after":"[7]"}"#, Method::Subscribe, ErrorCode::UnknownMember),
             (r#"{"populate":7}"#, Method::Read, ErrorCode::InvalidData),
             (r#"{"populate":"a..b"}"#, Method::Read, ErrorCode::InvalidData),
             (r#"{"populate":"a.b.c.d.e"}"#, Method::Read, ErrorCode::LimitExceeded),

@@ -289,6 +289,15 @@ impl Record {
         number[..number.bytes().take_while(u8::is_ascii_digit).count()].parse().ok()
     }
 
+    /// Append it as JSON with this `_lastChange`, in the place of all that is the server's.
+    pub fn append_dated(&self, last_change: u64, out: &mut String) {
+        let json = self.json();
+        out.push_str(&json[..json.len() - self.tail().len()]);
+        out.push_str(LAST_CHANGE);
+        json::append_number(last_change, out);
+        out.push('}');
+    }
+
     /// The end of the text with the members that are the server's.
     pub(crate) fn tail(&self) -> &str {
         let json = self.json();
@@ -380,6 +389,21 @@ mod tests {
         let record = stored(r#"{"id":"x","a":{"b":1,"_lastChange":5}}"#);
         assert_eq!(record.last_change(), None);
         assert_eq!(stored(r#"{"id":"x","a":",\"_lastChange\":5"}"#).last_change(), None);
+    }
+
+    #[test]
+    fn a_date_takes_the_place_of_what_is_the_servers() {
+        let dated = |record: &Record| {
+            let mut out = String::new();
+            record.append_dated(17, &mut out);
+            out
+        };
+        let record = input(r#"{"id":"a\"b","x":{"_lastChange":5,"_rev":1}}"#).unwrap();
+        for last_change in [None, Some(5)] {
+            let dated = dated(&Record::new(&record, Revision(9), last_change));
+            assert_eq!(dated, r#"{"id":"a\"b","x":{"_lastChange":5,"_rev":1},"_lastChange":17}"#);
+        }
+        assert_eq!(dated(&stored(r#"{"id":"a"}"#)), r#"{"id":"a","_lastChange":17}"#);
     }
 
     #[test]

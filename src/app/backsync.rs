@@ -152,7 +152,8 @@ impl Backsync {
         let (settings, store) = (&self.0.settings, &self.0.store_name);
         tracing::info!(%address, %store, version = env!("CARGO_PKG_VERSION"), "backsync is ready");
         if settings.console.enabled {
-            tracing::info!("open http://{address}/ for the log console");
+            let page = if settings.server.public_dir.is_empty() { "" } else { "console/" };
+            tracing::info!("open http://{address}/{page} for the log console");
             tracing::info!("pipe a log of your own into it: tail -F app.log | backsync pipe Log{}", url_flag(address));
         }
         if *store == StoreUrl::Memory.to_string() {

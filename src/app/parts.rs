@@ -1,9 +1,9 @@
 //! From settings to what the broker and the doors are made of.
 
 use crate::{
-    broker::{Limits, ModelRules},
+    broker::{Limits, ModelRules, Reference},
     server::{Options, Origins, SockJsOptions},
-    settings::{ModelSettings, ModelsSettings, Settings, SockJsSettings},
+    settings::{ModelSettings, ModelsSettings, ReferenceSettings, Settings, SockJsSettings},
     store::{Bounds, Millis},
 };
 use backsync_protocol::ModelName;
@@ -42,9 +42,19 @@ pub(super) fn rules(settings: &ModelsSettings) -> HashMap<ModelName, ModelRules>
         policy: model.policy,
         ephemeral: model.ephemeral,
         group: Some(model.group.clone()).filter(|group| !group.is_empty()),
-        references: model.references().map(|(attribute, of)| (attribute.to_owned(), of)).collect(),
+        references: model.references().map(reference).collect(),
     };
     named.map(|(name, model)| (name, rules(model))).collect()
+}
+
+fn reference(settings: ReferenceSettings<'_>) -> (String, Reference) {
+    let ReferenceSettings { attribute, model, many, through } = settings;
+    let reference = match through {
+        Some(through) => Reference::Through(model, through.to_owned()),
+        None if many => Reference::Many(model),
+        None => Reference::One(model),
+    };
+    (attribute.to_owned(), reference)
 }
 
 /// Models that are written together.
@@ -72,6 +82,7 @@ pub(super) fn options(settings: &Settings) -> Options {
         heartbeat: settings.heartbeat.interval(),
         timeout: settings.heartbeat.timeout(),
         sockjs: sockjs(&settings.sockjs),
+        public_dir: Some(&settings.server.public_dir).filter(|folder| !folder.is_empty()).map(Into::into),
         console: settings.console.enabled,
         directory: None,
     }

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     bus::Publication,
-    store::{Answer, Commit, Committed, Done, Few, Operation, Outcome, Part, StoreError},
+    store::{Answer, ChangeKind, Commit, Committed, Done, Few, Operation, Outcome, Part, StoreError},
 };
 use backsync_protocol::{Epoch, Position};
 use smallvec::smallvec;
@@ -24,8 +24,15 @@ impl Broker {
     /// reads just now, so that what came together is one step, and comes to everybody as one.
     pub(super) fn submit(&self, write: Write, here: Option<usize>) {
         let turns = write.models[0].turns.clone();
+        let is_ephemeral = write.models.iter().any(|model| model.rules.ephemeral);
+        if is_ephemeral {
+            let mut presence = self.presence();
+            for (part, model) in write.commit.parts.iter().zip(&write.models) {
+                presence.begins(&model.name, &named(part));
+            }
+        }
         // What the server's own code writes begins with the call, and who is present is looked at as it is.
-        let may_wait = here.is_some() && !write.models.iter().any(|model| model.rules.ephemeral);
+        let may_wait = here.is_some() && !is_ephemeral;
         let Some(write) = turns.begin(write) else { return };
         if may_wait && self.0.store_waits.load(Ordering::Relaxed) {
             let broker = self.clone();
@@ -161,7 +168,12 @@ impl Broker {
         let Follower { models, mut completion, named } = follower;
         self.note(&committed, &models, &named);
         let caller = match &mut completion {
-            Completion::Reply(to) => to.caller.take(),
+            Completion::Reply(to) => {
+                let changes = &committed.parts[0].changes;
+                to.inserted = changes.first().is_some_and(|change| change.kind == ChangeKind::Insert);
+                to.changed = changes.first().zip(changes.last()).map(|(first, last)| (first.revision, last.revision));
+                to.caller.take()
+            }
             Completion::Signal(_) => None,
         };
         let told = caller.map(|caller| (caller, handler::to_tell(&committed, &models)));
@@ -224,7 +236,10 @@ impl Broker {
     }
 
     fn fail(&self, failure: Failure, follower: Follower, here: Option<usize>) {
-        let Follower { models, completion, .. } = follower;
+        let Follower { models, completion, named } = follower;
+        for (named, model) in named.iter().zip(&models) {
+            self.presence().failed(&model.name, named);
+        }
         match completion {
             Completion::Reply(to) if models[models.len() - 1].is_placed() => {
                 // Behind whatever of this model waits before it, so that replies keep their order.
@@ -255,7 +270,7 @@ impl Broker {
     }
 
     fn publication(&self, model: &Model, done: &Done) -> Option<Publication> {
-        if done.changes.is_empty() || !self.0.parts.bus.has_others(self.origin()) {
+        if done.changes.is_empty() || !self.0.parts.bus.carries_commits(self.origin()) {
             return None;
         }
         let changes = done.changes.as_slice().into();

@@ -4,6 +4,7 @@ use crate::{
     sockjs,
     websocket::{Opcode, append_close_frame, append_compressed, append_frame, append_header},
 };
+use backsync_protocol::message;
 use std::borrow::Cow;
 
 /// The framings in use by listeners; each has a row in [`Framing::ALL`].
@@ -25,11 +26,15 @@ pub enum Framing {
     CompressedSockJsValues,
     /// [`Self::SockJsStrings`], compressed from a certain size on.
     CompressedSockJsStrings,
+    /// One message a line, for a request that stays within HTTP. Replies say what HTTP wants to know beside.
+    Lines,
+    /// Server-sent events: `data` is the message, and `id` its position, where it has one.
+    Events,
 }
 
 impl Framing {
     /// All of them; the place in it is [`Self::index`].
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::WebSocket,
         Self::SockJsValues,
         Self::SockJsStrings,
@@ -38,6 +43,8 @@ impl Framing {
         Self::CompressedWebSocket,
         Self::CompressedSockJsValues,
         Self::CompressedSockJsStrings,
+        Self::Lines,
+        Self::Events,
     ];
 
     /// A small number for tables.
@@ -53,7 +60,7 @@ impl Framing {
             Self::SockJsValues | Self::CompressedSockJsValues => Self::CompressedSockJsValues,
             Self::SockJsStrings | Self::CompressedSockJsStrings => Self::CompressedSockJsStrings,
             // What HTTP compresses is not compressed here.
-            Self::SockJsValueLines | Self::SockJsStringLines => self,
+            _ => self,
         }
     }
 
@@ -63,7 +70,7 @@ impl Framing {
             Self::WebSocket | Self::CompressedWebSocket => Self::WebSocket,
             Self::SockJsValues | Self::CompressedSockJsValues => Self::SockJsValues,
             Self::SockJsStrings | Self::CompressedSockJsStrings => Self::SockJsStrings,
-            Self::SockJsValueLines | Self::SockJsStringLines => self,
+            _ => self,
         }
     }
 
@@ -81,6 +88,11 @@ impl Framing {
             }
             Self::SockJsValueLines => sockjs::append_line(|line| sockjs::append_value(json, line), out),
             Self::SockJsStringLines => sockjs::append_line(|line| sockjs::append_string(json, line), out),
+            Self::Lines => {
+                out.extend_from_slice(json.as_bytes());
+                out.push(b'\n');
+            }
+            Self::Events => append_event(json, out),
             _ => append_frame(Opcode::Text, self.text(json).as_bytes(), out),
         }
     }
@@ -106,13 +118,16 @@ impl Framing {
             Self::WebSocket => &[0x89, 0],
             // The client library wants the SockJS heartbeat, and only a ping is answered.
             Self::SockJsValueLines | Self::SockJsStringLines => b"h\n",
+            Self::Lines => b"\n",
+            // A comment.
+            Self::Events => b":\n\n",
             _ => &[0x81, 1, b'h', 0x89, 0],
         }
     }
 
     /// Whether the other side answers to it. Where it does not, whoever carries the bytes sees that nobody takes them.
     pub const fn is_answered(self) -> bool {
-        !matches!(self, Self::SockJsValueLines | Self::SockJsStringLines)
+        !matches!(self, Self::SockJsValueLines | Self::SockJsStringLines | Self::Lines | Self::Events)
     }
 
     /// The last words to a connection.
@@ -123,11 +138,25 @@ impl Framing {
                 out.extend_from_slice(sockjs::close_frame(code, reason).as_bytes());
                 out.push(b'\n');
             }
+            // The end of the response says it.
+            Self::Lines | Self::Events => {}
             _ => {
                 append_frame(Opcode::Text, sockjs::close_frame(code, reason).as_bytes(), out);
                 append_close_frame(1000, "", out);
             }
         }
+    }
+}
+
+/// A message as an event. Who comes back says the `id` of the last one.
+fn append_event(json: &str, out: &mut Vec<u8>) {
+    if let Some(position) = message::position_of(json) {
+        for piece in ["id: ", position, "\n"] {
+            out.extend_from_slice(piece.as_bytes());
+        }
+    }
+    for piece in ["data: ", json, "\n\n"] {
+        out.extend_from_slice(piece.as_bytes());
     }
 }
 
@@ -151,6 +180,16 @@ mod tests {
         let lines = |framing| String::from_utf8(framed(framing, json)).unwrap();
         assert_eq!(lines(Framing::SockJsStringLines), format!("{string}\n"));
         assert_eq!(lines(Framing::SockJsValueLines), "a[{\"a\":\"\\u2028 \\u2028\"}]\n");
+    }
+
+    #[test]
+    fn within_http_a_message_is_a_line_or_an_event() {
+        let text = |framing, json| String::from_utf8(framed(framing, json)).unwrap();
+        let push = r#"{"event":"A:upsert","data":{"id":"x","position":"no\"}"},"position":"3f.7"}"#;
+        assert_eq!(text(Framing::Lines, push), format!("{push}\n"));
+        assert_eq!(text(Framing::Events, push), format!("id: 3f.7\ndata: {push}\n\n"));
+        let without = r#"{"event":"$session:close","data":{"reason":",\"position\":\"x"}}"#;
+        assert_eq!(text(Framing::Events, without), format!("data: {without}\n\n"));
     }
 
     #[test]

@@ -316,6 +316,10 @@ impl Hub {
         false
     }
 
+    pub(super) fn framing(&mut self, key: ConnectionKey) -> Option<Framing> {
+        self.connections.find(key).map(|connection| connection.framing)
+    }
+
     pub(super) fn connection_is_open(&mut self, key: ConnectionKey) -> bool {
         self.connections.find(key).is_some()
     }

@@ -2,7 +2,7 @@
 
 use super::{Caller, chunk::Stretch, door::Begun, hub::ConnectionKey, model::Model};
 use crate::store::{Committed, Rejected, StoreError};
-use backsync_protocol::{Method, Record};
+use backsync_protocol::{Method, Record, Revision};
 use std::{
     ops::Range,
     sync::{Arc, Mutex, PoisonError},
@@ -55,6 +55,10 @@ pub(crate) struct ReplyTo {
     pub(crate) asked: Asked,
     /// Who asked, where a handler is to know of the changes.
     pub(crate) caller: Option<Box<Caller>>,
+    /// Whether the first thing that it did was an insertion.
+    pub(crate) inserted: bool,
+    /// The first and the last change of it, in its first model.
+    pub(crate) changed: Option<(Revision, Revision)>,
 }
 
 /// What was asked, which says how the reply looks.

@@ -9,6 +9,7 @@ mod chunk;
 mod commit;
 mod door;
 mod error;
+mod feed;
 mod framing;
 mod handler;
 #[cfg(test)]
@@ -32,13 +33,14 @@ mod tests;
 mod turns;
 
 pub use caller::{Caller, ConnectionId};
+pub use feed::{FeedError, Update};
 pub use framing::Framing;
 pub use handler::{Handler, Step};
 pub use hub::{ConnectionKey, Hub, Progress, Sink};
 #[cfg(feature = "server")]
 pub(crate) use outbox::{Outbox, Written};
 pub use own::{Answering, record_of};
-pub use rules::ModelRules;
+pub use rules::{ModelRules, Reference};
 
 use crate::{
     auth::{Authenticator, Policy},

@@ -3,6 +3,7 @@
 use super::{
     chunk::{Framings, Source},
     door::Delivery,
+    feed::Feed,
     handler::Handler,
     rules::ModelRules,
     turns::Turns,
@@ -34,6 +35,8 @@ pub(crate) struct Model {
     /// Whether `Delivery::sequencer` is there, to be read without the lock.
     pub(super) placed: AtomicBool,
     delivery: Mutex<Delivery>,
+    /// What is known of it for those who go by time.
+    pub(super) feed: Feed,
 }
 
 impl Model {
@@ -57,6 +60,7 @@ impl Model {
             framings: AtomicU16::new(0),
             placed: AtomicBool::new(false),
             delivery: Mutex::default(),
+            feed: Feed::default(),
         }
     }
 

@@ -1,9 +1,9 @@
 //! What the server's own code does with models: as a client would, in the same order with everybody else's writes, and heard
 //! by the same listeners.
 
-use super::{Broker, error, methods};
+use super::{Broker, Reference, error, methods};
 use crate::store::{Done, Few, Operation};
-use backsync_protocol::{ErrorCode, ErrorObject, ModelName, Query, Record, RecordId, RecordInput, Which};
+use backsync_protocol::{ErrorCode, ErrorObject, ModelName, Query, Record, RecordId, RecordInput, Which, json};
 use serde::Serialize;
 use smallvec::smallvec;
 use std::{future::Future, pin::Pin};
@@ -21,6 +21,23 @@ impl Broker {
     /// Have a model be there from now on, though nothing is in it.
     pub fn declare(&self, model: &str) -> Result<(), ErrorObject> {
         self.model(model).map(drop)
+    }
+
+    /// What an attribute of a model's records leads to.
+    ///
+    /// # Errors
+    /// `not_found`, with those that there are.
+    pub fn reference(&self, model: &str, attribute: &str) -> Result<Reference, ErrorObject> {
+        let name = ModelName::parse(model)?;
+        let references = self.0.parts.rules.get(&name).map(|rules| &rules.references);
+        let reference = references.and_then(|references| references.get(attribute));
+        reference.cloned().ok_or_else(|| {
+            let known: Vec<&str> = references.into_iter().flat_map(|known| known.keys().map(String::as_str)).collect();
+            let known =
+                if known.is_empty() { "it has none".to_owned() } else { format!("there are {}", known.join(", ")) };
+            let message = format!("{model} has no reference {}; {known}", json::excerpt(attribute));
+            ErrorObject::new(ErrorCode::NotFound, message)
+        })
     }
 
     /// Update or insert a record, which is broadcast like any other write. Members given are set, others kept; without an `id`

@@ -18,7 +18,27 @@ pub struct ModelRules {
     /// Models of one group may be written in one batch; without a name, a model is a group of its own.
     pub group: Option<String>,
     /// Attributes that name records of other models (or of this one).
-    pub references: BTreeMap<String, ModelName>,
+    pub references: BTreeMap<String, Reference>,
+}
+
+/// What an attribute leads to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reference {
+    /// It is the id of a record of this model, or an array of such.
+    One(ModelName),
+    /// It is an array of them.
+    Many(ModelName),
+    /// It is not stored: the records of the other model whose attribute, which is a reference itself, names the record.
+    Through(ModelName, String),
+}
+
+impl Reference {
+    /// The model whose records it leads to.
+    pub fn model(&self) -> &ModelName {
+        match self {
+            Self::One(model) | Self::Many(model) | Self::Through(model, _) => model,
+        }
+    }
 }
 
 impl ModelRules {

@@ -14,6 +14,8 @@ pub(crate) struct Faulty {
     local: Local,
     nodes: Mutex<Vec<(Origin, Weak<dyn Receiver>)>>,
     state: Mutex<State>,
+    /// The store tells the others by itself, as one over Redis does.
+    store_publishes: bool,
 }
 
 #[derive(Default)]
@@ -26,6 +28,11 @@ struct State {
 }
 
 impl Faulty {
+    /// One over which the store tells the others by itself.
+    pub(crate) fn of_the_store() -> Self {
+        Self { store_publishes: true, ..Self::default() }
+    }
+
     /// Take one of the steps there are: deliver a publication, lose it or deliver it and keep it, or have a node follow a model;
     /// false where there is none.
     pub(crate) fn step(&self, random: &mut Random) -> bool {
@@ -96,6 +103,10 @@ impl Bus for Faulty {
 
     fn has_others(&self, origin: Origin) -> bool {
         self.local.has_others(origin)
+    }
+
+    fn carries_commits(&self, origin: Origin) -> bool {
+        !self.store_publishes && self.has_others(origin)
     }
 
     fn follow(&self, _: Origin, _: &ModelName) -> Followed {

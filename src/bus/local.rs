@@ -43,6 +43,10 @@ impl Bus for Local {
         self.attached.load(Ordering::Relaxed) > 1
     }
 
+    fn carries_commits(&self, origin: Origin) -> bool {
+        self.has_others(origin)
+    }
+
     fn follow(&self, _: Origin, _: &ModelName) -> Followed {
         None
     }

@@ -66,8 +66,11 @@ pub trait Bus: Send + Sync + 'static {
     /// Tell the others; must not block.
     fn publish(&self, origin: Origin, publication: &Publication);
 
-    /// Whether there may be others to tell: where not, nothing needs to be made for them.
+    /// Whether there may be others whose publications reach this node: where so, what is missing may be on its way.
     fn has_others(&self, origin: Origin) -> bool;
+
+    /// Whether the others hear of this node's commits by [`Self::publish`]: where not, nothing needs to be made for them.
+    fn carries_commits(&self, origin: Origin) -> bool;
 
     /// From when the answer is done on, publications of the others about this model reach the node, as far as any do.
     fn follow(&self, origin: Origin, model: &ModelName) -> Followed;

@@ -5,6 +5,8 @@
 
 mod check_config;
 mod exit;
+mod export;
+mod import;
 mod interrupt;
 mod logline;
 mod output;
@@ -15,6 +17,7 @@ mod serve;
 mod server;
 mod style;
 mod tail;
+mod upload;
 
 use clap::{Parser, Subcommand};
 use exit::Failure;
@@ -56,6 +59,8 @@ enum Command {
     CheckConfig(check_config::Args),
     Tail(tail::Args),
     Pipe(pipe::Args),
+    Import(import::Args),
+    Export(export::Args),
     Send(send::Args),
 }
 
@@ -66,6 +71,8 @@ impl Command {
             Self::CheckConfig(args) => check_config::run(&args),
             Self::Tail(args) => tail::run(&args),
             Self::Pipe(args) => pipe::run(&args),
+            Self::Import(args) => import::run(&args),
+            Self::Export(args) => export::run(&args),
             Self::Send(args) => send::run(&args),
         }
     }

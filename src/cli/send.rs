@@ -72,7 +72,7 @@ async fn ask(
     let retry = if args.event.ends_with(":read") { Retry::Repeat } else { Retry::Fail };
     let exchange = async {
         let client = args.server.connect(retry).await?;
-        let options = RequestOptions { wire, retry: None };
+        let options = RequestOptions { wire, ..RequestOptions::default() };
         let reply = client.request(&args.event, &data, options).await?;
         client.close().await;
         Ok::<_, Failure>(reply)

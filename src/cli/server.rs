@@ -1,7 +1,7 @@
 //! Which server a command talks to, and how patiently.
 
 use super::{exit::Failure, style};
-use backsync_client::{Client, ClientOptions, Initial, Retry, ServerUrl};
+use backsync_client::{Client, ClientName, ClientOptions, Initial, Retry, ServerUrl};
 use backsync_protocol::ModelName;
 use std::{sync::Arc, time::Duration};
 
@@ -21,7 +21,13 @@ pub(super) struct ServerArgs {
 impl ServerArgs {
     /// Connect. What the server says about unreadable messages goes to stderr.
     pub(super) async fn connect(&self, retry: Retry) -> Result<Client, Failure> {
+        self.connect_as(ClientName::Random, retry).await
+    }
+
+    /// The same, under a name.
+    pub(super) async fn connect_as(&self, name: ClientName, retry: Retry) -> Result<Client, Failure> {
         let options = ClientOptions {
+            name,
             initial: if self.wait { Initial::KeepTrying } else { Initial::FailFast },
             retry,
             give_up_after: self.give_up.map(Duration::from_secs),

@@ -30,6 +30,13 @@ pub(super) fn forgets(info: &str) -> bool {
     field(info, "aof_enabled") == Some("0")
 }
 
+/// Whether it goes on writing behind what it read at its start, which may be torn: Redis cuts that off in the midst of a
+/// transaction, and would do the half together with what is written next when it starts once more.
+pub(super) fn may_be_torn(info: &str) -> bool {
+    let is = |name, value| field(info, name) == Some(value);
+    is("aof_enabled", "1") && is("aof_rewrites", "0") && is("aof_rewrite_in_progress", "0")
+}
+
 fn field<'a>(info: &'a str, name: &str) -> Option<&'a str> {
     info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim)
 }
@@ -52,6 +59,18 @@ mod tests {
             assert!(problem.contains(says), "{problem}");
         }
         assert!(fitness("").is_err(), "whatever that is, it is no Redis");
+    }
+
+    #[test]
+    fn a_file_is_trusted_once_it_was_written_anew() {
+        let of = |enabled, rewrites, running| {
+            may_be_torn(&format!(
+                "aof_enabled:{enabled}\r\naof_rewrite_in_progress:{running}\r\naof_rewrites:{rewrites}\r\n"
+            ))
+        };
+        assert!(of(1, 0, 0));
+        assert!(!of(0, 0, 0) && !of(1, 1, 0) && !of(1, 0, 1));
+        assert!(!may_be_torn(""));
     }
 
     #[test]

@@ -191,7 +191,11 @@ impl Connector {
 
     /// What each primary says of itself.
     pub(super) async fn info(&self, connection: &mut Connection) -> RedisResult<Vec<String>> {
-        let command = redis::cmd("INFO");
+        self.all(connection, redis::cmd("INFO")).await
+    }
+
+    /// What each primary says to a command.
+    pub(super) async fn all(&self, connection: &mut Connection, command: Cmd) -> RedisResult<Vec<String>> {
         match connection {
             Connection::One(connection) => Ok(vec![command.query_async(connection).await?]),
             Connection::Cluster(connection) => {
@@ -201,7 +205,7 @@ impl Connector {
                 let answers = answers.into_map_iter().map_err(|_| {
                     RedisError::from((ErrorKind::UnexpectedReturnType, "the nodes of the cluster do not answer"))
                 })?;
-                answers.map(|(_, info)| Ok(redis::from_redis_value(info)?)).collect()
+                answers.map(|(_, answer)| Ok(redis::from_redis_value(answer)?)).collect()
             }
         }
     }

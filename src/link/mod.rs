@@ -149,6 +149,21 @@ impl Link {
         Ok(())
     }
 
+    /// Have Redis write its append-only file anew, where it has not done so since it began: what it read at its start may be torn.
+    /// What comes of it is said in the log; nothing depends on it but a loss of power that follows another one.
+    pub(crate) async fn mend_file(&self) {
+        let mended = async {
+            let (mut connection, _) = self.connection(Lane::Write).await?;
+            if self.connector.info(&mut connection).await?.iter().any(|info| check::may_be_torn(info)) {
+                self.connector.all(&mut connection, redis::cmd("BGREWRITEAOF")).await?;
+            }
+            Ok::<(), RedisError>(())
+        };
+        if let Err(error) = mended.await {
+            tracing::info!(redis = %self.place, %error, "Redis was not asked to write its append-only file anew");
+        }
+    }
+
     /// Where it leads, without a password.
     pub fn place(&self) -> &str {
         &self.place

@@ -5,6 +5,7 @@
 //! Within somebody else's `App` the doors are a scope of it ([`Doors::mount`]), and WebSockets come in by actix-ws. Both lead to the
 //! same hub.
 
+mod api;
 mod connection;
 mod console;
 mod conversation;
@@ -15,6 +16,7 @@ mod routes;
 mod sockjs;
 mod transports;
 mod upgrade;
+mod visitor;
 mod worker;
 
 pub use actix_web::web::ServiceConfig;
@@ -34,6 +36,7 @@ use sockjs::{Endpoint, Neighbours};
 use std::{
     io,
     net::{SocketAddr, TcpListener},
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -70,7 +73,9 @@ pub struct Options {
     pub timeout: Duration,
     /// How SockJS is spoken.
     pub sockjs: SockJsOptions,
-    /// Whether the console is served at `/`.
+    /// A folder whose files are served at `/`.
+    pub public_dir: Option<PathBuf>,
+    /// Whether the console is served: at `/`, or at `/console/` where that is taken.
     pub console: bool,
     /// Where nodes that serve the same clients find each other's sessions; `None`: there is one node.
     pub directory: Option<Arc<dyn Directory>>,

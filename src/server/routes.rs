@@ -1,6 +1,8 @@
 //! The URL map of what is answered over plain HTTP; below the SockJS prefixes it goes on in `sockjs`.
 
-use super::{console, sockjs::Entrance, upgrade, worker::Worker};
+use super::{api::Api, console, sockjs::Entrance, upgrade, worker::Worker};
+use actix_files::Files;
+use actix_service::fn_service;
 use actix_web::{
     App, HttpRequest, HttpResponse,
     body::MessageBody,
@@ -32,8 +34,20 @@ pub(super) fn app(
             let prefix = endpoint.messages.path();
             Entrance::new(endpoint.clone(), false, move || Ok(worker.clone())).open(prefix, config);
         }
+        let of = worker.clone();
+        Api::new(worker.doors.clone(), false, move || Ok(of.clone())).open(config);
+        let public_dir = worker.doors.options.public_dir.clone();
         if with_console {
-            config.route("/", web::get().to(index)).route("/console/{file}", web::get().to(asset));
+            let place = if public_dir.is_some() { "/console/" } else { "/" };
+            config.route(place, web::get().to(index)).route("/console/{file}", web::get().to(asset));
+        }
+        if let Some(folder) = public_dir {
+            let files = Files::new("/", folder).index_file("index.html").prefer_utf8(true);
+            config.service(files.default_handler(fn_service(async |request: ServiceRequest| {
+                let (request, _) = request.into_parts();
+                let answer = elsewhere(request.clone()).await;
+                Ok(ServiceResponse::new(request, answer))
+            })));
         }
     });
     app.default_service(web::to(elsewhere))

@@ -119,6 +119,15 @@ impl Refusal {
         Self { status: StatusCode::SERVICE_UNAVAILABLE, headers: &[("retry-after", "5")], message }
     }
 
+    pub(super) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// For people.
+    pub(super) fn message(&self) -> &'static str {
+        self.message
+    }
+
     /// For a request that stays with actix-web.
     pub(super) fn response(&self) -> HttpResponse {
         let mut response = HttpResponse::build(self.status);

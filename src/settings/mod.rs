@@ -34,7 +34,7 @@ pub use heartbeat::HeartbeatSettings;
 pub use limits::LimitsSettings;
 pub use load::process_environment;
 pub use log::{LogFormat, LogSettings};
-pub use models::{ModelSettings, ModelsSettings};
+pub use models::{ModelSettings, ModelsSettings, ReferenceSettings};
 pub use origin::Origin;
 pub use presence::PresenceSettings;
 pub use redact::redact;

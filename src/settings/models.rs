@@ -29,7 +29,8 @@ pub struct ModelSettings {
     pub ephemeral: bool,
     /// Models of one group may be written in one batch; empty is a group of its own.
     pub group: String,
-    /// Attributes that name records, each as `attribute=Model`.
+    /// Attributes that name records, each as `attribute=Model` (one), `attribute=Model[]` (many) or `attribute=Model:other` (those
+    /// whose `other` names this one).
     pub references: Vec<String>,
 }
 
@@ -65,7 +66,10 @@ impl ModelsSettings {
             in_range(&format!("models.{name}.max_age_s"), model.max_age_s, 0, MAX_AGE)?;
             if let Some(wrong) = model.references.iter().find(|text| reference(text).is_none()) {
                 let key = format!("models.{name}.references");
-                let message = format!("`{wrong}` is not `attribute=Model`, as in \"spouse=User\"");
+                let message = format!(
+                    "`{wrong}` is none of `attribute=Model`, `attribute=Model[]` and `attribute=Model:attribute`, \
+                     as in \"spouse=User\", \"friends=User[]\" and \"pets=Pet:owner\""
+                );
                 return Err(Problem::new(&key, message));
             }
         }
@@ -74,16 +78,32 @@ impl ModelsSettings {
 }
 
 impl ModelSettings {
-    /// [`Self::references`] as attributes and the models they lead to.
-    pub fn references(&self) -> impl Iterator<Item = (&str, ModelName)> {
+    /// [`Self::references`], understood.
+    pub fn references(&self) -> impl Iterator<Item = ReferenceSettings<'_>> {
         self.references.iter().filter_map(|text| reference(text))
     }
 }
 
-fn reference(text: &str) -> Option<(&str, ModelName)> {
-    let (attribute, model) = text.split_once('=')?;
-    let usable = !attribute.is_empty() && attribute != "id" && !attribute.starts_with('_') && !attribute.contains('.');
-    usable.then(|| Some((attribute, ModelName::parse(model).ok()?))).flatten()
+/// An attribute that names records.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReferenceSettings<'a> {
+    /// The attribute.
+    pub attribute: &'a str,
+    /// Whose records.
+    pub model: ModelName,
+    /// Whether it is an array of ids.
+    pub many: bool,
+    /// It is not stored: this attribute of the other model names the records here.
+    pub through: Option<&'a str>,
+}
+
+fn reference(text: &str) -> Option<ReferenceSettings<'_>> {
+    let is_attribute = |name: &str| !name.is_empty() && name != "id" && !name.starts_with('_') && !name.contains('.');
+    let (attribute, target) = text.split_once('=')?;
+    let (target, many) = target.strip_suffix("[]").map_or((target, false), |target| (target, true));
+    let (model, through) = target.split_once(':').map_or((target, None), |(model, through)| (model, Some(through)));
+    let usable = is_attribute(attribute) && through.is_none_or(|through| !many && is_attribute(through));
+    usable.then(|| Some(ReferenceSettings { attribute, model: ModelName::parse(model).ok()?, many, through })).flatten()
 }
 
 fn none_as_zero<S: Serializer>(records: &Option<NonZeroU32>, to: S) -> Result<S::Ok, S::Error> {
@@ -95,4 +115,22 @@ fn zero_as_none<'de, D: Deserializer<'de>>(value: D) -> Result<Option<NonZeroU32
     u32::try_from(records).map(NonZeroU32::new).map_err(|_| {
         D::Error::custom(format!("{records} is out of range, 1 to {} are right, or 0 for no limit", u32::MAX))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reference_is_to_one_to_many_or_through_the_other_side() {
+        let model = |name| ModelName::parse(name).unwrap();
+        let of = |attribute, name, many, through| ReferenceSettings { attribute, model: model(name), many, through };
+        assert_eq!(reference("spouse=User"), Some(of("spouse", "User", false, None)));
+        assert_eq!(reference("friends=User[]"), Some(of("friends", "User", true, None)));
+        assert_eq!(reference("pets=Pet:owner"), Some(of("pets", "Pet", false, Some("owner"))));
+        assert_eq!(reference("tags=a.b[]"), Some(of("tags", "a.b", true, None)));
+        for wrong in ["", "spouse", "=User", "id=User", "_x=User", "a.b=User", "x=", "x=User:y[]", "x=User:", "x=a b"] {
+            assert_eq!(reference(wrong), None, "{wrong}");
+        }
+    }
 }

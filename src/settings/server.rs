@@ -7,6 +7,7 @@ use super::{
 use serde::{Deserialize, Deserializer, Serialize, de::Error};
 use std::{
     net::{IpAddr, SocketAddr},
+    path::Path,
     time::Duration,
 };
 
@@ -23,6 +24,8 @@ pub struct ServerSettings {
     pub workers: usize,
     /// Pages of other origins that may connect: exact origins like `https://app.example.com`, or `*` for all.
     pub allowed_origins: Vec<String>,
+    /// A folder whose files are served at `/`, in the place of the console, which is at `/console/` then; empty: none.
+    pub public_dir: String,
     /// Seconds that open connections have to end after the server was asked to stop, at most one day.
     pub shutdown_grace_s: u64,
 }
@@ -34,6 +37,7 @@ impl Default for ServerSettings {
             advertise: String::new(),
             workers: 0,
             allowed_origins: Vec::new(),
+            public_dir: String::new(),
             shutdown_grace_s: 10,
         }
     }
@@ -52,6 +56,9 @@ impl ServerSettings {
         })?;
         in_range("server.workers", self.workers as u64, 0, 1024)?;
         in_range("server.shutdown_grace_s", self.shutdown_grace_s, 0, 86_400)?;
+        if !self.public_dir.is_empty() && !Path::new(&self.public_dir).is_dir() {
+            return Err(Problem::new("server.public_dir", format!("`{}` is no folder here", self.public_dir)));
+        }
         self.allowed_origins.iter().try_for_each(|origin| {
             check_origin(origin).map_err(|why| {
                 Problem::new("server.allowed_origins", format!("`{}` can match no page: {why}", redact(origin)))

@@ -50,9 +50,9 @@ pub(super) fn operation<'a, E: From<Damaged>>(
     Ok(match operation {
         Operation::Upsert { record, replace, terms } => upsert(record, *replace, terms, found, now, base)?,
         Operation::Delete { terms, .. } => delete(terms, found, now),
-        Operation::Adopt { owner, .. } => adopt(owner, found),
+        Operation::Adopt { owner, from, .. } => adopt(owner, from, found),
         Operation::Restore { record, .. } if found.record.is_none() => Verdict::Set(Cow::Borrowed(record), None),
-        Operation::Restore { owner, .. } => adopt(owner, found),
+        Operation::Restore { owner, from, .. } => adopt(owner, from, found),
         Operation::Release { owner, .. } if found.owner == Some(owner) => delete(&Terms::default(), found, now),
         Operation::Release { .. } => Verdict::Keep,
     })
@@ -72,7 +72,9 @@ fn upsert<'a, E: From<Damaged>>(
     let at = terms.last_change.unwrap_or(now).min(now.saturating_add(SKEW));
     let latest = terms.policy == ConflictPolicy::LatestWins;
     let Some(stored) = found.record else {
-        return Ok(match (terms.policy, terms.base, terms.prefer) {
+        // A base of 0 says that there is no such record, and so it is.
+        let base = terms.base.filter(|base| base.0 > 0);
+        return Ok(match (terms.policy, base, terms.prefer) {
             (ConflictPolicy::LatestWins, ..) if found.buried.is_some_and(|buried| at <= buried) => Verdict::Keep,
             (ConflictPolicy::Merge, Some(_), Some(Side::Server)) => Verdict::Keep,
             (ConflictPolicy::ServerWins, Some(_), _) | (ConflictPolicy::Merge, Some(_), None) => conflict(None),
@@ -125,9 +127,9 @@ fn delete(terms: &Terms, found: Found<'_>, now: Millis) -> Verdict<'static> {
     }
 }
 
-fn adopt(owner: &Owner, found: Found<'_>) -> Verdict<'static> {
+fn adopt(owner: &Owner, from: &str, found: Found<'_>) -> Verdict<'static> {
     match found.owner {
-        Some(known) if known.session == owner.session && known.node != owner.node => Verdict::Claim,
+        Some(known) if known.session == owner.session && *known.node == *from => Verdict::Claim,
         _ => Verdict::Keep,
     }
 }

@@ -13,17 +13,20 @@ mod memory;
 pub mod open;
 mod owner;
 mod redis;
+mod shape;
 mod sqlite;
 
 pub use lease::{Lease, Nodes};
 pub use memory::Memory;
 pub use owner::Owner;
 pub(crate) use redis::Process;
+#[cfg(test)]
+pub(crate) use redis::two_over_redis;
 pub use redis::{Groups, Redis, RedisOptions};
 pub use sqlite::{Sqlite, SqliteOptions};
 
 use backsync_protocol::{
-    ConflictPolicy, Filter, ModelName, Position, Record, RecordId, RecordInput, Revision, Side, Sort,
+    ConflictPolicy, Cursor, Filter, ModelName, Position, Record, RecordId, RecordInput, Revision, Side, Sort,
 };
 use smallvec::SmallVec;
 use std::{
@@ -200,20 +203,24 @@ pub enum Operation {
         /// What else was said about it.
         terms: Terms,
     },
-    /// Have this node hold a record of this session from now on. It is not numbered, and nothing happens where there is no
-    /// such record, or it is not the session's.
+    /// Have this node hold a record of this session that another one holds. It is not numbered, and nothing happens where there is
+    /// no such record, it is not the session's, or yet another node holds it by now.
     Adopt {
         /// The record.
         id: RecordId,
-        /// The session that it belongs to, and the node.
+        /// The session that it belongs to, and the node that holds it from now on.
         owner: Owner,
+        /// The node that held it.
+        from: Arc<str>,
     },
     /// The same, where there is no such record: insert it.
     Restore {
         /// As it was.
         record: RecordInput,
-        /// The session that it belongs to, and the node.
+        /// The session that it belongs to, and the node that holds it from now on.
         owner: Owner,
+        /// The node that held it.
+        from: Arc<str>,
     },
     /// Remove a record of this session, if this node holds it; else nothing happens.
     Release {
@@ -363,6 +370,8 @@ pub struct Read {
     pub skip: usize,
     /// No more than so many.
     pub limit: Option<usize>,
+    /// Only those behind this place in the order; it goes with [`Selection::All`].
+    pub after: Option<Cursor>,
     /// Only what became of them after this position; it goes with a selection and a filter, not with order and limits.
     pub since: Option<Position>,
 }
@@ -386,6 +395,8 @@ pub struct Snapshot {
     pub deleted: Vec<RecordId>,
     /// The position asked about is not of this history, or too long ago: this is everything.
     pub reset: bool,
+    /// Where the limit cut off more records of [`Selection::All`]: behind which place they are.
+    pub next: Option<Cursor>,
     /// The position at which the records are so.
     pub position: Position,
 }

@@ -15,6 +15,9 @@ mod client;
 /// SockJS over HTTP, for that client.
 mod fallback;
 
+/// A client of plain HTTP.
+mod http;
+
 /// A socket that says exactly the bytes it is told to, also those that no client library would.
 mod wire;
 
@@ -33,6 +36,12 @@ mod transcripts;
 
 /// One order for all listeners, replies behind their own pushes, no hole between a read and what follows: under load.
 mod order;
+
+/// Models over plain HTTP: the same records, the same listeners.
+mod api;
+
+/// Files of somebody's own application.
+mod public_files;
 
 // ---- what comes in broken ----
 
@@ -80,6 +89,9 @@ mod killed;
 
 /// Killed twenty times under writers, listeners and people who are present; and when who is present goes.
 mod rounds;
+
+/// Whole models as lines, in and out: each record once, also where that is ended in the middle.
+mod bulk;
 
 /// Connections that break under the Rust client and the command line: nothing is missed, and each write takes effect once.
 mod resume;

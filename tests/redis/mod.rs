@@ -198,6 +198,11 @@ impl Redis {
         self.primary().forget(bytes);
     }
 
+    /// See [`Node::tear`].
+    pub(crate) fn tear(&self, bytes: u64) {
+        self.primary().tear(bytes);
+    }
+
     fn primary(&self) -> &Node {
         self.node("primary")
     }

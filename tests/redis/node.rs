@@ -51,8 +51,14 @@ impl Node {
     pub(crate) fn kill(&self) {
         let mut state = self.state.lock().unwrap();
         let pid = state.pid.take().expect("it is killed while it runs");
-        signal("-KILL", pid);
-        wait_until("a killed Redis is gone", || is_in(pid, "ZX"));
+        signal("-STOP", pid);
+        wait_until("a stopped Redis does nothing", || is_in(pid, "T"));
+        // One that writes its file anew does so in a child, which begins with the port of its parent.
+        let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
+        for pid in children.split_ascii_whitespace().map(|child| child.parse().unwrap()).chain([pid]) {
+            signal("-KILL", pid);
+            wait_until("a killed Redis is gone", || is_in(pid, "ZX"));
+        }
         if let Some(mut keeper) = state.keeper.take() {
             drop(keeper.stdin.take());
             keeper.wait().unwrap();
@@ -80,7 +86,7 @@ impl Node {
         let itself = format!("process_id:{pid}\r\n");
         // While it reads its data it refuses with an error.
         wait_until("a Redis that was started anew answers", || {
-            assert!(!is_in(pid, "ZX"), "it ended: {}", fs::read_to_string(self.folder.join("output")).unwrap());
+            assert!(!is_in(pid, "ZX"), "it ended: {}", fs::read_to_string(self.folder.join("log")).unwrap());
             let is_up = |reply: Reply| reply.as_text().is_some_and(|info| info.contains(&itself));
             self.try_command(&["INFO", "server"]).is_ok_and(is_up)
                 && !matches!(self.try_command(&["PING"]), Ok(Reply::Error(_)) | Err(_))
@@ -91,17 +97,23 @@ impl Node {
     /// power, and what was half written was taken out as `docs/operating.md` says. (Redis 7.0 would cut it off within a
     /// transaction, and at its second start do that half of it together with the one that it wrote behind.)
     pub(crate) fn forget(&self, bytes: u64) {
+        let last = self.tear(bytes);
+        let mut check = Command::new("redis-check-aof");
+        let mut check = check.arg("--fix").arg(last).stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        // Where there is nothing to be asked it has gone.
+        let _ = check.stdin.take().unwrap().write_all(b"y\n");
+        assert!(check.wait().unwrap().success());
+    }
+
+    /// The same, and nobody took out what was half written. Answers the file that is torn.
+    pub(crate) fn tear(&self, bytes: u64) -> PathBuf {
         let files = fs::read_dir(self.folder.join("appendonlydir")).unwrap().map(|entry| entry.unwrap().path());
         let written = |path: &PathBuf| path.to_string_lossy().ends_with(".incr.aof");
         let last = files.filter(written).max_by_key(|path| path.metadata().unwrap().modified().unwrap());
         let last = last.expect("it appends");
         let file = fs::OpenOptions::new().write(true).open(&last).unwrap();
         file.set_len(file.metadata().unwrap().len().saturating_sub(bytes)).unwrap();
-        let mut check = Command::new("redis-check-aof");
-        let mut check = check.arg("--fix").arg(last).stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
-        // Where there is nothing to be asked it has gone.
-        let _ = check.stdin.take().unwrap().write_all(b"y\n");
-        assert!(check.wait().unwrap().success());
+        last
     }
 
     /// Stop it in the midst of what it does: whoever is connected stays so, and gets no answer.

@@ -122,6 +122,6 @@ impl Batch {
         }
         let reply = self.client.request("$batch:commit", &self.entries, RequestOptions::default()).await?;
         let done: Vec<Done> = reply.parse()?;
-        Ok(done.into_iter().map(|Done { data, position }| Reply { data, position }).collect())
+        Ok(done.into_iter().map(|Done { data, position }| Reply { data, position, next: None }).collect())
     }
 }

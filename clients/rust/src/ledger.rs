@@ -28,6 +28,8 @@ pub(crate) enum Asker {
 #[derive(Debug)]
 struct Entry {
     text: Utf8Bytes,
+    /// As JSON, where its caller gave it one.
+    id: Option<String>,
     asker: Asker,
     sent: bool,
 }
@@ -49,8 +51,12 @@ impl Ledger {
     /// Take a request in, to be sent after all that are here.
     pub(crate) fn accept(&mut self, request: &Unnamed, asker: Asker) {
         self.last_id += 1;
-        let text = request.named(&self.ids.json(self.last_id)).into();
-        self.entries.insert(self.last_id, Entry { text, asker, sent: false });
+        let id = request.id().map(str::to_owned);
+        let text = match &id {
+            Some(id) => request.named(id),
+            None => request.named(&self.ids.json(self.last_id)),
+        };
+        self.entries.insert(self.last_id, Entry { text: text.into(), id, asker, sent: false });
         self.unsent.push_back(self.last_id);
     }
 
@@ -84,7 +90,10 @@ impl Ledger {
 
     /// A reply came, to a request of this id in JSON: who asked. `None` for one that was answered already, or never asked.
     pub(crate) fn answered(&mut self, id: &str) -> Option<Asker> {
-        self.ids.number(id).and_then(|number| self.remove(number))
+        let is_own = |number: &u64| self.entries.get(number).is_some_and(|entry| entry.id.is_none());
+        let given =
+            || self.entries.iter().find(|(_, entry)| entry.id.as_deref() == Some(id)).map(|(number, _)| *number);
+        self.ids.number(id).filter(is_own).or_else(given).and_then(|number| self.remove(number))
     }
 
     fn remove(&mut self, number: u64) -> Option<Asker> {
@@ -151,6 +160,7 @@ impl Asker {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::options::RequestOptions;
 
     fn request(ledger: &mut Ledger, name: &str, retry: Retry) -> oneshot::Receiver<Answer> {
         let (answer, reply) = oneshot::channel();
@@ -189,6 +199,23 @@ mod tests {
         assert!(ledger.answered("1").is_none() && ledger.answered(&format!("\"{}\"", id["id"])).is_some());
         drop(request(&mut ledger, "b", Retry::Repeat));
         assert!(!ledger.has_callers());
+    }
+
+    #[test]
+    fn an_id_that_a_caller_gave_is_the_requests_also_when_it_is_repeated() {
+        let mut ledger = Ledger::new(RequestIds::plain());
+        let options = RequestOptions { id: Some("2".to_owned()), ..RequestOptions::default() };
+        let (answer, _reply) = oneshot::channel();
+        let asker = Asker::Caller { answer, retry: Retry::Repeat, permit: None };
+        ledger.accept(&Unnamed::encode("A:a", &1, &options).unwrap(), asker);
+        let _other = request(&mut ledger, "b", Retry::Repeat);
+        let both = [r#"{"id":"2","event":"A:a","data":1}"#, r#"{"id":2,"event":"A:b"}"#];
+        assert_eq!(sent(&mut ledger), both);
+        ledger.connection_lost();
+        assert_eq!(sent(&mut ledger), both);
+        assert!(ledger.answered("1").is_none());
+        assert!(ledger.answered("\"2\"").is_some() && ledger.answered("\"2\"").is_none());
+        assert!(ledger.answered("2").is_some());
     }
 
     #[test]

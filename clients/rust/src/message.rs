@@ -11,7 +11,11 @@ use std::borrow::Cow;
 
 /// A request without its id, which it gets when its place in the order is known.
 #[derive(Debug)]
-pub(crate) struct Unnamed(String);
+pub(crate) struct Unnamed {
+    text: String,
+    /// As JSON, where its caller gave it one.
+    id: Option<String>,
+}
 
 impl Unnamed {
     pub(crate) fn encode(
@@ -28,7 +32,12 @@ impl Unnamed {
             text.push_str(options.get());
         }
         text.push('}');
-        Ok(Self(text))
+        let id = options.id.as_ref().map(|given| {
+            let mut id = String::new();
+            json::append_string(given, &mut id);
+            id
+        });
+        Ok(Self { text, id })
     }
 
     /// A request of the connection's own; `data` is JSON, empty for none.
@@ -40,12 +49,17 @@ impl Unnamed {
             text.push_str(data);
         }
         text.push('}');
-        Self(text)
+        Self { text, id: None }
+    }
+
+    /// The id that its caller gave it, as JSON.
+    pub(crate) fn id(&self) -> Option<&str> {
+        self.id.as_deref()
     }
 
     /// With its id, which is JSON.
     pub(crate) fn named(&self, id: &str) -> String {
-        format!("{{\"id\":{id},{}", self.0)
+        format!("{{\"id\":{id},{}", self.text)
     }
 }
 
@@ -72,6 +86,8 @@ pub(crate) struct Received<'a> {
     /// or that the history is: the data is everything.
     #[serde(default)]
     pub(crate) reset: bool,
+    /// Of a reply to a read: where the next page begins.
+    pub(crate) next: Option<String>,
     /// Of a reply to a read: what the model is bounded to.
     pub(crate) max_records: Option<usize>,
 }

@@ -102,6 +102,9 @@ pub struct RequestOptions {
     pub wire: Option<Box<RawValue>>,
     /// Instead of [`ClientOptions::retry`].
     pub retry: Option<Retry>,
+    /// Instead of an id that no other request has: so that a program with a [name](ClientName::Named) which asks the same again in
+    /// another life has a write done once. No two requests that wait may have the same.
+    pub id: Option<String>,
 }
 
 impl RequestOptions {
@@ -110,6 +113,6 @@ impl RequestOptions {
     /// # Errors
     /// What `serde_json` says where they cannot be written.
     pub fn wire(options: &impl serde::Serialize) -> Result<Self, serde_json::Error> {
-        Ok(Self { wire: Some(serde_json::value::to_raw_value(options)?), retry: None })
+        Ok(Self { wire: Some(serde_json::value::to_raw_value(options)?), ..Self::default() })
     }
 }

@@ -21,6 +21,8 @@ pub struct Reply {
     pub data: Box<RawValue>,
     /// Where the model stands; opaque.
     pub position: Option<String>,
+    /// Of a read that its limit cut off: where the next page begins, for its `after`; opaque.
+    pub next: Option<String>,
 }
 
 impl Reply {

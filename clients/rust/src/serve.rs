@@ -174,7 +174,10 @@ impl Connection {
                 // Who is gone needs no answer.
                 let _ = answer.send(match message.error() {
                     Some(error) => Err(ClientError::Refused(error)),
-                    None => Ok(Reply { data: message.data(), position: message.position.clone() }),
+                    None => {
+                        let (position, next) = (message.position.clone(), message.next.clone());
+                        Ok(Reply { data: message.data(), position, next })
+                    }
                 });
             }
             Some(Asker::Listener { registration }) => {

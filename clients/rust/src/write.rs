@@ -87,7 +87,7 @@ impl Client {
         record: &(impl Serialize + ?Sized),
         terms: WriteOptions,
     ) -> Result<Reply, ClientError> {
-        let options = RequestOptions { wire: terms.of_upsert(), retry: None };
+        let options = RequestOptions { wire: terms.of_upsert(), ..RequestOptions::default() };
         self.request(&format!("{model}:upsert"), record, options).await
     }
 
@@ -104,7 +104,7 @@ impl Client {
     /// # Errors
     /// As [`Self::upsert_with`].
     pub async fn delete_with(&self, model: &str, id: &str, terms: WriteOptions) -> Result<Reply, ClientError> {
-        let options = RequestOptions { wire: terms.of_delete(), retry: None };
+        let options = RequestOptions { wire: terms.of_delete(), ..RequestOptions::default() };
         self.request(&format!("{model}:delete"), &json!({"id": id}), options).await
     }
 }

@@ -73,6 +73,32 @@ impl Sort {
         records.extend(order.into_iter().map(|at| unsorted[at].take().expect("an order has every place once")));
     }
 
+    /// How many paths there are.
+    pub fn width(&self) -> usize {
+        self.by.len()
+    }
+
+    /// What a record is sorted by, as JSON text: nothing where there is no value, `[]` and `{}` for any array and object.
+    pub fn keys(&self, json: &str) -> Vec<Option<Box<str>>> {
+        let mut slots = vec![None; self.paths.slots()];
+        self.paths.read(json, &mut slots);
+        let key = |value: &str| match Kind::of(value) {
+            Kind::Array => "[]".into(),
+            Kind::Object => "{}".into(),
+            _ => value.into(),
+        };
+        self.by.iter().map(|(slot, _)| slots[*slot].map(key)).collect()
+    }
+
+    /// Whether a record comes before or behind what has these [`Self::keys`].
+    pub fn compare_with(&self, json: &str, keys: &[Option<Box<str>>]) -> Ordering {
+        let mut slots = vec![None; self.paths.slots()];
+        self.paths.read(json, &mut slots);
+        let own: Vec<Key<'_>> = self.by.iter().map(|(slot, _)| Key::of(slots[*slot])).collect();
+        let others: Vec<Key<'_>> = keys.iter().map(|key| Key::of(key.as_deref())).collect();
+        self.compare(&own, &others)
+    }
+
     fn compare(&self, a: &[Key<'_>], b: &[Key<'_>]) -> Ordering {
         let each = a.iter().zip(b).zip(&self.by);
         each.map(|((a, b), (_, is_reversed))| if *is_reversed { b.cmp(a) } else { a.cmp(b) })

@@ -116,3 +116,53 @@ fn a_read_without_a_reply_listens_without_repeating() {
         },
     );
 }
+
+/// What the feed tells somebody since a time: the ids, those of what is gone with a mark, and the time to go on from.
+async fn updates(peer: &Peer, since: u64) -> Result<(Vec<String>, u64), String> {
+    let asking = peer.hub.borrow_mut().updates(peer.key, "M", since);
+    let mut update = asking.await.map_err(|error| error.to_string())?;
+    let mut told = Vec::new();
+    let mut json = String::new();
+    while update.append_next(&mut json) {
+        let record: Value = serde_json::from_str(&std::mem::take(&mut json)).unwrap();
+        let mark = if record["_removed"] == true { "-" } else { "" };
+        told.push(format!("{mark}{}", record["id"].as_str().unwrap()));
+    }
+    Ok((told, update.now))
+}
+
+#[test]
+fn a_narrowed_read_is_a_narrowed_feed() {
+    with(
+        || Owners(Arc::default()),
+        async |node: Node| {
+            let (me, stranger) = (node.open(), node.open());
+            me.hub.borrow_mut().name_client(me.key, "me").unwrap();
+            let save = |id: &str, owner: &str| node.broker.upsert("M", &json!({"id": id, "owner": owner}));
+            save("a", "me").await.unwrap();
+            save("b", "you").await.unwrap();
+            assert_eq!(updates(&stranger, 0).await.unwrap_err(), "say who you are");
+            let (told, now) = updates(&me, 0).await.unwrap();
+            assert_eq!(told, ["a"]);
+            save("c", "you").await.unwrap();
+            save("d", "me").await.unwrap();
+            save("a", "you").await.unwrap();
+            let (told, _) = updates(&me, now).await.unwrap();
+            assert_eq!(told.iter().filter(|id| !id.starts_with('-')).collect::<Vec<_>>(), ["d"]);
+            assert!(told.contains(&"-a".to_owned()), "what is not mine any more is gone: {told:?}");
+        },
+    );
+}
+
+#[test]
+fn there_is_no_feed_of_what_is_answered_by_code() {
+    let go = Arc::new(Notify::new());
+    with(
+        || Computed(go.clone()),
+        async |node: Node| {
+            let me = node.open();
+            go.notify_one();
+            assert!(updates(&me, 0).await.unwrap_err().contains("no feed"));
+        },
+    );
+}

@@ -13,12 +13,13 @@ pub(crate) use write::{new_id, refusal, reply as reply_to_write, upsert};
 
 use super::{
     error,
+    handler::Decision,
     hub::{ConnectionKey, Hub, Progress},
     model::Model,
 };
 use crate::auth::Action;
 use backsync_protocol::{
-    ErrorObject, Method,
+    ErrorObject, Method, Query, Record,
     json::{Raw, Value},
 };
 use std::sync::Arc;
@@ -45,6 +46,17 @@ pub(crate) fn dispatch(hub: &mut Hub, call: Call<'_>) -> Result<Progress, ErrorO
         Method::Unsubscribe => listen::unsubscribe(hub, &call),
         Method::Upsert | Method::Delete => write::begin(hub, call),
     }
+}
+
+/// Ask whether somebody may read a model, and then its handler, where it has one, what of it.
+pub(crate) fn may_read(
+    hub: &mut Hub,
+    key: ConnectionKey,
+    model: &Arc<Model>,
+) -> Result<impl Future<Output = Result<Decision<Query, Vec<Record>>, ErrorObject>> + use<>, ErrorObject> {
+    check(hub, key, Method::Read, model)?;
+    let caller = hub.caller(key, &model.name, Some(Method::Read), None);
+    Ok(consult::read(caller, model.clone(), Query::default()))
 }
 
 /// Ask whether it may be.

@@ -10,6 +10,7 @@ use crate::{
         error,
         hub::{Hub, Meets, Scope},
         model::Model,
+        rules::Reference,
     },
     store::{self, Selection, Snapshot, StoreError},
 };
@@ -48,7 +49,15 @@ impl Follow {
                     let message = format!("{} has no reference {}; {known}", from.name, json::excerpt(name));
                     return Err(ErrorObject::new(ErrorCode::InvalidData, message));
                 };
-                let to = hub.model(to.as_str())?;
+                if let Reference::Through(other, attribute) = to {
+                    let from = &from.name;
+                    let message = format!(
+                        "{from}.{name} is what {other}.{attribute} says of it; read {other} with where {{\"{attribute}\":ID}}, \
+                         or GET /api/{from}/ID/{name}"
+                    );
+                    return Err(ErrorObject::new(ErrorCode::InvalidData, message));
+                }
+                let to = hub.model(to.model().as_str())?;
                 super::check(hub, key, Method::Read, &to)?;
                 let entry = level.0.entry(name.clone()).or_default();
                 entry.0 = Some(to.clone());

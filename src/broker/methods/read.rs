@@ -14,7 +14,8 @@ use crate::{
     store::{self, Answer, Selection, Snapshot, StoreError},
 };
 use backsync_protocol::{
-    Epoch, ErrorCode, ErrorObject, Method, Options, Position, Query, Record, Revision, Since, Which, json, message,
+    Cursor, Epoch, ErrorCode, ErrorObject, Method, Options, Position, Query, Record, Revision, Since, Which, json,
+    message,
 };
 use std::{collections::BTreeMap, num::NonZeroU64, sync::Arc};
 
@@ -116,7 +117,7 @@ fn ask_handler(hub: &mut Hub, mut read: Read) {
             Ok(None) => ask(hub, read),
             Ok(Some(records)) => {
                 let position = hub.held_from(read.key, &read.model).expect("a read with a handler is paused");
-                finish(hub, read, Snapshot { records, deleted: Vec::new(), reset: true, position });
+                finish(hub, read, Snapshot { records, deleted: Vec::new(), reset: true, next: None, position });
             }
             Err(error) => refuse(hub, read, &error),
         }
@@ -182,6 +183,7 @@ pub(crate) fn wanted(query: &Query) -> store::Read {
         sort: query.sort.clone(),
         skip: query.skip,
         limit: query.limit,
+        after: query.after.clone(),
         since: query.since.map(|since| match since {
             Since::Known(position) => position,
             Since::Foreign => foreign,
@@ -251,6 +253,10 @@ fn append_extras(read: &Read, snapshot: &Snapshot, out: &mut String) {
             json::append_string(id.as_str(), out);
         }
         out.push(']');
+    }
+    if let Some(next) = snapshot.next.as_ref().map(ToString::to_string) {
+        out.push_str(",\"next\":");
+        if next.len() > Cursor::MAX_BYTES { out.push_str("null") } else { json::append_string(&next, out) }
     }
     if let Some(filter) = read.listen.filters.first() {
         out.push_str(",\"filter\":");

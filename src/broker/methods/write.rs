@@ -3,7 +3,7 @@
 use super::{Call, consult, read::append_array};
 use crate::{
     broker::{
-        error,
+        Framing, error,
         hub::{ConnectionKey, Hub, Progress},
         inbox::{Answered, Asked, BATCH_EVENT, Entry, Failure, ReplyTo},
         model::Model,
@@ -204,8 +204,15 @@ fn submit(
         Box::new(Transaction { client, id: id.into(), digest })
     });
     let commit = Commit { parts, transaction, now: hub.broker.now() };
-    let to = ReplyTo { worker: hub.worker(), connection: key, id: id.map(Box::from), asked, caller: None };
-    let to = Box::new(to);
+    let to = Box::new(ReplyTo {
+        worker: hub.worker(),
+        connection: key,
+        id: id.map(Box::from),
+        asked,
+        caller: None,
+        inserted: false,
+        changed: None,
+    });
     match models.iter().find(|model| model.handler.is_some()) {
         None => hub.submit(key, Write { commit, models, completion: Completion::Reply(to) }),
         Some(handled) => {
@@ -220,12 +227,27 @@ fn submit(
 /// Answer a write, behind its own pushes.
 pub(crate) fn reply(hub: &mut Hub, to: &ReplyTo, committed: &Committed) {
     let Some(id) = &to.id else { return };
+    let tells_more = hub.framing(to.connection) == Some(Framing::Lines);
+    let append_changed = |out: &mut String| {
+        if let (true, Some((first, last))) = (tells_more, to.changed) {
+            out.push_str(",\"changed\":[");
+            json::append_number(first.0, out);
+            out.push(',');
+            json::append_number(last.0, out);
+            out.push(']');
+        }
+    };
     match &to.asked {
         Asked::One { model, method, batch, answered } => {
             let done = &committed.parts[0];
             hub.reply(to.connection, [model], |out| {
                 message::begin_reply(id, to.event(), out);
                 append_result(*method, *batch, answered, done, 0..done.records.len(), out);
+                match batch {
+                    true => append_changed(out),
+                    false if tells_more && to.inserted => out.push_str(",\"created\":true"),
+                    false => {}
+                }
                 message::end(Some(done.position), out);
             });
         }
@@ -242,6 +264,7 @@ pub(crate) fn reply(hub: &mut Hub, to: &ReplyTo, committed: &Committed) {
                 message::end(Some(done.position), out);
             }
             out.push(']');
+            append_changed(out);
             message::end(None, out);
         }),
     }

@@ -17,9 +17,25 @@ struct Entry {
     owner: Owner,
     /// The look that had begun when it was written.
     look: Look,
+    /// Its deletion is on its way.
+    is_going: bool,
 }
 
 impl Kept {
+    /// What these operations delete is going, or is not, after all.
+    pub(super) fn deletes(&mut self, model: &ModelName, named: &[Named], is_going: bool) {
+        for id in named.iter().filter_map(|named| named.deletes.as_ref()) {
+            if let Some(entry) = self.0.get_mut(&(model.clone(), id.clone())) {
+                entry.is_going = is_going;
+            }
+        }
+    }
+
+    /// Whether this was written by this node for just this owner.
+    pub(super) fn has(&self, model: &ModelName, id: &RecordId, owner: &Owner) -> bool {
+        self.0.get(&(model.clone(), id.clone())).is_some_and(|entry| entry.owner == *owner)
+    }
+
     /// A part of a commit was done, with these of its operations in somebody's name.
     pub(super) fn committed(&mut self, model: &ModelName, done: &Done, named: &[Named], look: Look) {
         let first = done.changes.first().map(|change| change.revision);
@@ -38,7 +54,7 @@ impl Kept {
             let is_news = first.is_some_and(|first| record.revision() >= first);
             let known = self.0.remove(&key).filter(|_| !is_news);
             let record = known.map_or_else(|| record.clone(), |known| known.record);
-            self.0.insert(key, Entry { record, owner: owner.clone(), look });
+            self.0.insert(key, Entry { record, owner: owner.clone(), look, is_going: false });
         }
         for Change { revision, kind, record, .. } in &done.changes {
             let key = key(model, record);
@@ -63,11 +79,11 @@ impl Kept {
     ) -> Vec<(ModelName, Record, Owner)> {
         let stored: HashMap<_, _> = owned.iter().map(|owned| ((&owned.model, &owned.id), &owned.owner)).collect();
         let mut lost = Vec::new();
-        self.0.retain(|(model, id), Entry { record, owner, look: noted }| {
+        self.0.retain(|(model, id), Entry { record, owner, look: noted, is_going }| {
             if !is_known(&owner.session) {
                 return false;
             }
-            if *noted >= look {
+            if *noted >= look || *is_going {
                 return true;
             }
             match stored.get(&(model, id)) {

@@ -6,6 +6,7 @@ use crate::{
         test_support::{Wire, parts},
     },
     bus::{Publication, Receiver, faulty::Faulty},
+    random::Random,
     store::{
         Answer, Bounds, Commit, Done, Few, Lease, Memory, Millis, Nodes, Operation, Outcome, Owned, Page, Part, Read,
         Snapshot, Store, Terms,
@@ -96,8 +97,8 @@ struct Node {
 }
 
 impl Node {
-    fn new() -> Self {
-        let (store, bus) = (Arc::new(Watched::default()), Arc::new(Faulty::default()));
+    fn over(bus: Faulty) -> Self {
+        let (store, bus) = (Arc::new(Watched::default()), Arc::new(bus));
         // Nothing comes of the bus but what a test gives the node.
         bus.cut();
         let broker = Broker::new(Parts { bus: bus.clone(), ..parts(store.clone()) });
@@ -130,8 +131,12 @@ impl Node {
 }
 
 fn run(test: impl AsyncFnOnce(Node)) {
+    run_over(Faulty::default(), test);
+}
+
+fn run_over(bus: Faulty, test: impl AsyncFnOnce(Node)) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-    LocalSet::new().block_on(&runtime, async { test(Node::new()).await });
+    LocalSet::new().block_on(&runtime, async { test(Node::over(bus)).await });
 }
 
 #[test]
@@ -182,36 +187,57 @@ fn requests_of_who_is_told_wait_and_who_goes_meanwhile_is_not_missed() {
 
 #[test]
 fn what_is_probably_on_its_way_is_waited_for_before_the_log_is_read() {
-    run(async |node: Node| {
-        // Somebody who may write, too.
-        let other = Broker::new(Parts { bus: node.bus.clone(), ..parts(node.store.clone()) });
-        let (_, wire) = node.listener(&json!({}));
-        let [first, second, third, fourth] = [1, 2, 3, 4].map(|n| node.store.write(&json!({"id": "a", "n": n})));
-        node.hears(&second);
-        node.settle().await;
-        node.hears(&first);
-        tokio::time::advance(Duration::from_millis(60)).await;
-        node.settle().await;
-        assert_eq!((wire.take().len(), node.store.pages()), (2, 0));
-        node.hears(&fourth);
-        node.settle().await;
-        tokio::time::advance(Duration::from_millis(40)).await;
-        node.settle().await;
-        assert_eq!((wire.take().len(), node.store.pages()), (0, 0));
-        tokio::time::advance(Duration::from_millis(20)).await;
-        node.settle().await;
-        assert_eq!((wire.take().len(), node.store.pages()), (2, 1));
-        node.hears(&third);
-        // What is known to be is not waited for.
-        let fifth = node.store.write(&json!({"id": "a", "n": 5}));
-        node.broker.0.stands(&ModelName::parse("M").unwrap(), fifth.position);
-        node.settle().await;
-        assert_eq!((wire.take().len(), node.store.pages()), (1, 1));
-        // The bus was away.
-        node.store.write(&json!({"id": "a", "n": 6}));
-        node.bus.come_back();
-        node.settle().await;
-        assert_eq!((wire.take().len(), node.store.pages()), (1, 1));
-        drop(other);
-    });
+    run(what_is_early_is_waited_for);
+}
+
+#[test]
+fn it_is_waited_for_too_where_the_store_tells_of_commits() {
+    run_over(Faulty::of_the_store(), what_is_early_is_waited_for);
+}
+
+#[test]
+fn the_broker_tells_others_only_what_the_store_does_not() {
+    for (bus, is_told) in [(Faulty::default(), true), (Faulty::of_the_store(), false)] {
+        run_over(bus, async |node: Node| {
+            let _other = Broker::new(Parts { bus: node.bus.clone(), ..parts(node.store.clone()) });
+            // The first has the model placed, with a bus that is cut, and nobody waits for it.
+            node.broker.upsert("M", &json!({"id": "a", "n": 1})).await.unwrap();
+            node.bus.come_back();
+            node.broker.upsert("M", &json!({"id": "a", "n": 2})).await.unwrap();
+            assert_eq!(node.bus.step(&mut Random::seeded(1)), is_told);
+        });
+    }
+}
+
+async fn what_is_early_is_waited_for(node: Node) {
+    // Somebody who may write, too.
+    let other = Broker::new(Parts { bus: node.bus.clone(), ..parts(node.store.clone()) });
+    let (_, wire) = node.listener(&json!({}));
+    let [first, second, third, fourth] = [1, 2, 3, 4].map(|n| node.store.write(&json!({"id": "a", "n": n})));
+    node.hears(&second);
+    node.settle().await;
+    node.hears(&first);
+    tokio::time::advance(Duration::from_millis(60)).await;
+    node.settle().await;
+    assert_eq!((wire.take().len(), node.store.pages()), (2, 0));
+    node.hears(&fourth);
+    node.settle().await;
+    tokio::time::advance(Duration::from_millis(40)).await;
+    node.settle().await;
+    assert_eq!((wire.take().len(), node.store.pages()), (0, 0));
+    tokio::time::advance(Duration::from_millis(20)).await;
+    node.settle().await;
+    assert_eq!((wire.take().len(), node.store.pages()), (2, 1));
+    node.hears(&third);
+    // What is known to be is not waited for.
+    let fifth = node.store.write(&json!({"id": "a", "n": 5}));
+    node.broker.0.stands(&ModelName::parse("M").unwrap(), fifth.position);
+    node.settle().await;
+    assert_eq!((wire.take().len(), node.store.pages()), (1, 1));
+    // The bus was away.
+    node.store.write(&json!({"id": "a", "n": 6}));
+    node.bus.come_back();
+    node.settle().await;
+    assert_eq!((wire.take().len(), node.store.pages()), (1, 1));
+    drop(other);
 }

@@ -4,26 +4,29 @@
 //! are dead before anybody notices. Nodes are killed and started anew, or stopped for longer than their leases, in the midst of
 //! their work. A node does what is due when it is due, but for one that is stopped; what several do at one time is in any order.
 
+mod judge;
+mod node;
+mod trouble;
+
 use crate::{
     broker::{
         Broker, ConnectionKey, Framing, Hub, ModelRules, Parts, Progress,
-        sweep::Sweep,
         test_support::{Wire, parts},
     },
     bus::Local,
-    random::Random,
-    store::{Answer, Commit, Few, Lease, Memory, Millis, Nodes, Outcome, Owned, Page, Read, Snapshot, Store},
+    random::{Random, each_seed},
+    store::{Answer, Memory, Millis, Owned, Store},
 };
-use backsync_protocol::{ModelName, Position};
+use backsync_protocol::ModelName;
+use node::{Node, Way};
 use serde_json::json;
 use std::{
     cell::{Cell, RefCell},
-    collections::{BTreeSet, HashMap, VecDeque},
-    future::pending,
+    collections::{BTreeSet, HashMap},
     rc::Rc,
     sync::{Arc, Mutex},
 };
-use tokio::{sync::oneshot, task::LocalSet};
+use tokio::task::LocalSet;
 
 const LEASE: Millis = 15_000;
 /// A node looks at what the store has so often, or more.
@@ -32,133 +35,6 @@ const BEGIN: Millis = 1_000_000;
 
 thread_local! {
     static NOW: Cell<Millis> = const { Cell::new(BEGIN) };
-}
-
-type Step = Box<dyn FnOnce() -> Hand + Send>;
-type Hand = Box<dyn FnOnce() + Send>;
-
-/// A node's way to the store, which all share: work is done in the order of the calls, answers come in any order, and both are
-/// let through one by one.
-struct Way {
-    memory: Arc<Memory>,
-    state: Mutex<(VecDeque<Step>, Vec<Hand>)>,
-}
-
-impl Way {
-    fn later<T: Send + 'static>(&self, ask: impl FnOnce(&Memory) -> Answer<T> + Send + 'static) -> Answer<T> {
-        let (sender, answer) = oneshot::channel();
-        let memory = self.memory.clone();
-        self.state.lock().unwrap().0.push_back(Box::new(move || {
-            let Answer::Ready(Some(done)) = ask(&memory) else { unreachable!("memory never waits") };
-            Box::new(move || drop(sender.send(done)))
-        }));
-        Answer::later(async move {
-            match answer.await {
-                Ok(answer) => answer,
-                // Who asked is no more.
-                Err(_) => pending().await,
-            }
-        })
-    }
-
-    fn is_idle(&self) -> bool {
-        let state = self.state.lock().unwrap();
-        state.0.is_empty() && state.1.is_empty()
-    }
-
-    /// Take one of the steps there are; false where there is none.
-    fn step(&self, random: &mut Random) -> bool {
-        let mut state = self.state.lock().unwrap();
-        let (work, answers) = (state.0.len().min(1), state.1.len());
-        if work + answers == 0 {
-            return false;
-        }
-        if random.index(work + answers) < work {
-            let step = state.0.pop_front().expect("there is work");
-            let answer = step();
-            state.1.push(answer);
-        } else {
-            let answer = state.1.swap_remove(random.index(answers));
-            drop(state);
-            answer();
-        }
-        true
-    }
-
-    /// The node dies: some of what it asked for is still done, and nobody is told.
-    fn cut(&self, random: &mut Random) {
-        let (work, _) = std::mem::take(&mut *self.state.lock().unwrap());
-        let done = random.index(work.len() + 1);
-        work.into_iter().take(done).for_each(|step| drop(step()));
-    }
-}
-
-impl Store for Way {
-    fn commit(&self, commits: Few<Commit>) -> Answer<Few<Outcome>> {
-        self.later(move |memory| memory.commit(commits))
-    }
-    fn read(&self, model: &ModelName, read: Read) -> Answer<Snapshot> {
-        let model = model.clone();
-        self.later(move |memory| memory.read(&model, read))
-    }
-    fn changes(&self, model: &ModelName, after: Position, limit: usize) -> Answer<Option<Page>> {
-        let model = model.clone();
-        self.later(move |memory| memory.changes(&model, after, limit))
-    }
-    fn positions(&self, models: &[ModelName]) -> Answer<Vec<Position>> {
-        let models = models.to_vec();
-        self.later(move |memory| memory.positions(&models))
-    }
-    fn owned(&self) -> Answer<Vec<Owned>> {
-        self.later(Memory::owned)
-    }
-    fn renew(&self, lease: Lease, _: Millis) -> Answer<Nodes> {
-        // The store's clock decides.
-        self.later(move |memory| memory.renew(lease, NOW.get()))
-    }
-    fn is_shared(&self) -> bool {
-        true
-    }
-    fn close(&self) -> Answer<()> {
-        Answer::ready(())
-    }
-}
-
-struct Node {
-    way: Arc<Way>,
-    broker: Broker,
-    hub: Rc<RefCell<Hub>>,
-    /// Empty while a turn is taken.
-    sweep: Rc<RefCell<Option<Sweep>>>,
-    started: Millis,
-    /// Since when nothing of it moves, and until when.
-    stopped: Option<(Millis, Millis)>,
-    /// When it last went on.
-    woken: Option<Millis>,
-}
-
-impl Node {
-    /// Something of it happens, if there is anything to do.
-    fn step(&self, random: &mut Random) -> bool {
-        let mut sweep = self.sweep.borrow_mut();
-        let is_due = sweep.as_ref().and_then(|sweep| self.broker.next_turn(sweep)).is_some_and(|at| at <= NOW.get());
-        if is_due && (random.one_in(2) || self.way.is_idle()) {
-            let (broker, mut taken, back) = (self.broker.clone(), sweep.take().unwrap(), self.sweep.clone());
-            tokio::task::spawn_local(async move {
-                broker.turn(&mut taken).await;
-                *back.borrow_mut() = Some(taken);
-            });
-            return true;
-        }
-        let is_turning = sweep.is_none();
-        drop(sweep);
-        self.hub.borrow_mut().flush();
-        self.way.step(random) || is_turning
-    }
-
-    fn incarnation(&self) -> Arc<str> {
-        self.broker.presence().node().clone()
-    }
 }
 
 #[derive(Default)]
@@ -285,11 +161,14 @@ impl World {
     fn write(&mut self, at: usize) {
         let id = format!("c{at}-{}", self.random.below(3));
         let is_delete = self.random.one_in(4);
+        let waking: Vec<usize> = (0..self.nodes.len()).filter(|at| self.is_waking(*at)).collect();
         let client = &mut self.clients[at];
         let Some((node, key)) = client.connections.last().copied().filter(|_| client.is_here) else { return };
         if self.nodes[node].stopped.is_some() {
             return;
         }
+        // A node that wakes writes again what was its client's when it was stopped.
+        let is_held_elsewhere = client.connections.iter().any(|(at, _)| *at != node && waking.contains(at));
         let method = if is_delete { "delete" } else { "upsert" };
         let message = json!({"id": self.random.below(1 << 40), "event": format!("P:{method}"), "data": {"id": id}});
         if self.nodes[node].hub.borrow_mut().receive(key, &message.to_string()) == Progress::Taken {
@@ -300,7 +179,9 @@ impl World {
                 (&mut client.records, &mut client.deleted)
             };
             from.remove(&id);
-            to.insert(id);
+            if !(is_delete && is_held_elsewhere) {
+                to.insert(id);
+            }
         }
     }
 
@@ -327,87 +208,19 @@ impl World {
     }
 
     fn lose(&mut self, at: usize) {
-        let client = &mut self.clients[at];
-        let (node, key) = client.connections.remove(0);
+        let (node, key) = self.clients[at].connections.remove(0);
+        let (is_waking, incarnation, owned) = (self.is_waking(node), self.nodes[node].incarnation(), self.owned());
         self.nodes[node].hub.borrow_mut().remove(key);
+        let client = &mut self.clients[at];
         client.came = NOW.get();
-        if client.is_unsettled && self.linger == 0 {
-            // It may go before it is adopted.
-            client.records.clear();
+        if is_waking || client.is_unsettled {
+            // Others may have let go of its records, or may do so before it comes back, as this node has not adopted them yet.
+            let is_held = |id: &String| owned.iter().any(|of| of.id.as_str() == id && of.owner.node == incarnation);
+            client.records.retain(|id| !is_waking && self.linger > 0 && is_held(id));
         }
         if client.connections.is_empty() {
             (client.is_here, client.left) = (false, NOW.get());
             client.lost.get_or_insert(NOW.get());
-        }
-    }
-
-    fn kill(&mut self, node: usize) {
-        if self.nodes[node].stopped.is_none() && self.running().len() < 2 {
-            return;
-        }
-        let dead = &self.nodes[node];
-        let last_seen = dead.stopped.map_or(NOW.get(), |(since, _)| since);
-        self.killed.insert(dead.incarnation(), (last_seen, last_seen - dead.started));
-        let is_waking = dead.woken == Some(NOW.get());
-        dead.way.cut(&mut self.random);
-        for client in &mut self.clients {
-            let had = client.connections.len();
-            if client.connections.last().is_some_and(|(at, _)| *at == node) {
-                client.lost.get_or_insert(last_seen);
-            }
-            client.is_here &= client.connections.last().is_some_and(|(at, _)| *at != node);
-            client.connections.retain(|(at, _)| *at != node);
-            if client.connections.len() < had {
-                client.left = last_seen;
-                // What others have let go of is not there again at once.
-                client.is_unsettled |= is_waking;
-                if std::mem::take(&mut client.is_unsettled) {
-                    client.records.clear();
-                    client.deleted.clear();
-                }
-            }
-        }
-        self.nodes[node] = self.start();
-        self.troubles.push(NOW.get());
-    }
-
-    fn stop(&mut self, node: usize) {
-        if self.nodes[node].stopped.is_some() || self.running().len() < 2 {
-            return;
-        }
-        // Who is dead elsewhere could be taken for the one that is here.
-        let is_elsewhere = |client: &Client| client.connections.len() > 1;
-        if (0..self.clients.len()).any(|at| is_elsewhere(&self.clients[at]) && self.is_with_stopped(at)) {
-            return;
-        }
-        for at in 0..self.clients.len() {
-            while is_elsewhere(&self.clients[at]) {
-                self.lose(at);
-            }
-        }
-        let is_idle = self.is_idle(node);
-        for client in &mut self.clients {
-            if client.connections.iter().any(|(at, _)| *at == node) {
-                client.is_doubtful |= !is_idle;
-                if client.is_unsettled {
-                    client.records.clear();
-                    client.deleted.clear();
-                }
-            }
-        }
-        self.nodes[node].stopped = Some((NOW.get(), NOW.get() + self.random.below(3 * LEASE)));
-        self.troubles.push(NOW.get());
-    }
-
-    fn wake(&mut self, node: usize) {
-        (self.nodes[node].stopped, self.nodes[node].woken) = (None, Some(NOW.get()));
-        self.troubles.push(NOW.get());
-        for client in &mut self.clients {
-            // For all it knows, who has gone elsewhere is still here, and has not deleted anything.
-            let is_elsewhere = !client.is_here || client.connections.last().is_some_and(|(at, _)| *at != node);
-            if is_elsewhere && client.connections.iter().any(|(at, _)| *at == node) {
-                client.deleted.clear();
-            }
         }
     }
 
@@ -468,49 +281,6 @@ impl World {
         let Answer::Ready(Some(Ok(owned))) = self.memory.owned() else { unreachable!("memory never waits") };
         owned
     }
-
-    /// What holds whenever nothing is on its way.
-    fn check(&self) {
-        let (now, owned) = (NOW.get(), self.owned());
-        let trouble = *self.troubles.last().unwrap();
-        for (at, client) in self.clients.iter().enumerate() {
-            let context = format!("{}, {} ms: client {at}", self.context, now - BEGIN);
-            let mine: Vec<_> = owned.iter().filter(|owned| *owned.owner.session == session(at)).collect();
-            if let Some((node, _)) = client.connections.last() {
-                let is_quiet = now >= trouble.max(client.came) + LEASE + 2 * LOOKS;
-                // A node that was stopped needs no more than its turn; others may need a lease to know it for dead.
-                if client.is_here && is_quiet && self.nodes[*node].stopped.is_none() {
-                    let ids: BTreeSet<String> = mine.iter().map(|owned| owned.id.to_string()).collect();
-                    assert!(ids.is_superset(&client.records), "{context}: {ids:?}, {:?}", client.records);
-                    let is_alone = client.connections.len() == 1;
-                    assert!(!is_alone || ids.is_disjoint(&client.deleted), "{context}: {ids:?}, {:?}", client.deleted);
-                }
-                continue;
-            }
-            for Owned { id, owner, .. } in mine {
-                let holder = self.nodes.iter().find(|node| node.incarnation() == owner.node);
-                let limit = match (holder, self.killed.get(&owner.node)) {
-                    (Some(Node { stopped: None, .. }), _) => client.left.max(trouble) + self.linger + LOOKS,
-                    // The others knew it, and nothing else happened since.
-                    (None, Some((killed, lived))) if *lived > LOOKS && self.was_quiet_before(*killed) => {
-                        killed + LEASE + LOOKS + self.linger.saturating_sub(LEASE)
-                    }
-                    _ => client.left.max(trouble) + LEASE + 2 * LOOKS + self.linger.max(LOOKS),
-                };
-                assert!(now <= limit, "{context}: {id} of {owner} is {} ms late", now - limit);
-            }
-        }
-    }
-
-    /// Whether this was the last trouble, and the others had been at work for long enough.
-    fn was_quiet_before(&self, trouble: Millis) -> bool {
-        match self.troubles.as_slice() {
-            [.., before, last] => {
-                *last == trouble && before + LOOKS < trouble && self.running().len() == self.nodes.len()
-            }
-            _ => false,
-        }
-    }
 }
 
 async fn run(seed: u64) {
@@ -541,26 +311,10 @@ async fn run(seed: u64) {
     assert_eq!(world.owned(), [], "{}", world.context);
 }
 
-/// Names the seed, whatever fails.
-struct Named(u64);
-
-impl Drop for Named {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            eprintln!("to see it again: BACKSYNC_SEED={} cargo test --lib who_is_here", self.0);
-        }
-    }
-}
-
 #[test]
 fn who_is_here_has_its_records_and_who_is_not_has_none_whatever_becomes_of_nodes() {
-    let number = |name| std::env::var(name).ok().map(|value| value.parse::<u64>().expect("a seed is a whole number"));
-    let (first, count) = (number("BACKSYNC_SEED"), number("BACKSYNC_SEEDS"));
-    let count = count.unwrap_or(if first.is_some() { 1 } else { 2000 });
-    let first = first.unwrap_or(0);
-    for seed in first..first + count {
-        let _named = Named(seed);
+    each_seed("who_is_here", 2000, |seed| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         LocalSet::new().block_on(&runtime, run(seed));
-    }
+    });
 }

@@ -17,14 +17,13 @@ use crate::{
         test_support::{Wire, parts},
     },
     bus::faulty::Faulty,
-    random::Random,
+    random::{Random, each_seed},
     store::{Bounds, Millis, Retention},
 };
 use backsync_protocol::ConflictPolicy;
 use std::{
     cell::{Cell, RefCell},
     collections::HashMap,
-    env,
     num::{NonZeroU32, NonZeroU64},
     rc::Rc,
     sync::{Arc, Mutex},
@@ -307,26 +306,10 @@ impl World {
     }
 }
 
-/// Names the seed, whatever fails.
-struct Named(u64);
-
-impl Drop for Named {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            eprintln!("to see it again: BACKSYNC_SEED={} cargo test --lib simulation", self.0);
-        }
-    }
-}
-
 #[test]
 fn every_listener_sees_the_log_as_it_is_whatever_goes_wrong() {
-    let number = |name| env::var(name).ok().map(|value| value.parse::<u64>().expect("a seed is a whole number"));
-    let (first, count) = (number("BACKSYNC_SEED"), number("BACKSYNC_SEEDS"));
-    let count = count.unwrap_or(if first.is_some() { 1 } else { 2000 });
-    let first = first.unwrap_or(0);
-    for seed in first..first + count {
-        let _named = Named(seed);
+    each_seed("simulation", 2000, |seed| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
         LocalSet::new().block_on(&runtime, run(seed));
-    }
+    });
 }

@@ -120,6 +120,11 @@ impl Bus for Redis {
     }
 
     fn has_others(&self, _: Origin) -> bool {
+        // Who else listens to a Redis, nobody knows.
+        true
+    }
+
+    fn carries_commits(&self, _: Origin) -> bool {
         !self.0.store_publishes
     }
 
@@ -308,6 +313,22 @@ async fn stay(bus: &Weak<Inner>, mut connection: Connection) -> redis::RedisResu
         drop(inner);
         if timeout(SILENCE, changed.notified()).await.is_err() {
             connection.ping().await?;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{link, real_redis};
+
+    #[test]
+    fn there_may_be_others_whoever_tells_of_commits() {
+        let url = real_redis::Redis::shared().database().parse().unwrap();
+        for store_publishes in [false, true] {
+            let bus = Redis::new(link::open::open(&url).unwrap(), "node", HashMap::new(), store_publishes);
+            let of = Origin::new(0);
+            assert_eq!((bus.has_others(of), bus.carries_commits(of)), (true, !store_publishes));
         }
     }
 }

@@ -1,30 +1,20 @@
 //! `backsync pipe`: lines of text become records of a model, each once and in order.
 
-mod batch;
-mod flow;
-mod lines;
-mod progress;
 mod record;
-mod upload;
-
-#[cfg(test)]
-mod flow_tests;
 
 use super::{
     exit::Failure,
     interrupt::{self, Interrupts},
     server::{self, ServerArgs},
+    upload::{self, Acknowledgement, Batch, Flow, Gathering, Progress, Upload},
 };
-use backsync_client::Retry;
+use backsync_client::{Client, ClientError, RequestOptions, Retry};
 use backsync_protocol::ModelName;
-use flow::Flow;
-use progress::Progress;
 use record::Recorder;
 use std::time::Duration;
-use tokio::sync::watch;
 
-/// Progress is drawn so often.
-const FRAME: Duration = Duration::from_millis(100);
+/// The longest time that a line waits for others.
+const LINGER: Duration = Duration::from_millis(50);
 
 /// Make records of lines
 ///
@@ -78,24 +68,27 @@ async fn pipe(args: &Args, mut interrupts: Interrupts) -> Result<(), Failure> {
         client = args.server.connect(Retry::Repeat) => client?,
         () = interrupts.next() => return Err(Failure::Interrupted),
     };
-    let progress = Progress::new(args.quiet);
-    let (stop, stopped) = watch::channel(false);
-    let model = upload::Model { client: client.clone(), event: format!("{}:upsert", args.model) };
-    let batch = usize::try_from(args.batch).expect("a batch is bounded");
-    let flow = Flow::new(tokio::io::stdin(), model, Recorder::new(args.raw), batch, &progress, stopped);
-    let mut flow = std::pin::pin!(flow.run());
-    let mut frames = tokio::time::interval(FRAME);
-    let result = loop {
-        tokio::select! {
-            result = &mut flow => break result,
-            // The first asks to finish, the second to end.
-            () = interrupts.next() => if stop.send_replace(true) { break Err(Failure::Interrupted) },
-            _ = frames.tick() => progress.draw(&client.status().borrow()),
-        }
-    };
-    if result.is_ok() {
-        client.close().await;
+    let progress = Progress::new(args.quiet, None);
+    let model = Model { client: client.clone(), event: format!("{}:upsert", args.model) };
+    let records = usize::try_from(args.batch).expect("a batch is bounded");
+    let gathering = Gathering { first_line: 1, records, linger: Some(LINGER) };
+    let (input, recorder) = (tokio::io::stdin(), Recorder::new(args.raw));
+    let flow = |stopped| Flow::new(input, recorder, model, gathering, &progress, stopped).run();
+    upload::watch(flow, &client, &progress, &mut interrupts).await?;
+    progress.verdict()
+}
+
+/// A model of a server.
+#[derive(Debug)]
+struct Model {
+    client: Client,
+    /// `Model:upsert`.
+    event: String,
+}
+
+impl Upload for Model {
+    async fn start(&self, batch: &Batch) -> Result<Acknowledgement, ClientError> {
+        let reply = self.client.start(&self.event, &batch.json(), RequestOptions::default()).await?;
+        Ok(Box::pin(async move { reply.await.map(drop) }))
     }
-    progress.finish();
-    result
 }

@@ -1,20 +1,12 @@
 //! From lines to records.
 
-use super::lines::{LONGEST, Piece};
-use crate::cli::logline::{Date, LogLine, rfc3339_now};
+use crate::cli::{
+    logline::{Date, LogLine, rfc3339_now},
+    upload::{Item, LONGEST, Piece, Records},
+};
 use backsync_protocol::json::{self, Members};
 use std::fmt::Write;
 use uuid::Uuid;
-
-/// One record on its way, as JSON text.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Item {
-    pub(super) json: String,
-    /// The number of its line.
-    pub(super) line: u64,
-    /// Whether the line ends with it.
-    pub(super) ends_line: bool,
-}
 
 /// Makes records and gives them their ids.
 ///
@@ -34,9 +26,9 @@ impl Recorder {
         Self { raw, longest: LONGEST, open: None }
     }
 
-    /// The records of a line, or of a piece of one: one, except where the text is so full of characters to be escaped
+    /// One record of a line, or of a piece of one, except where the text is so full of characters to be escaped
     /// that it has to be divided.
-    pub(super) fn records(&mut self, piece: &Piece<'_>) -> Vec<Item> {
+    fn divided(&mut self, piece: &Piece<'_>) -> Vec<Item> {
         let whole = piece.ends && self.open.is_none();
         let item = |json, ends_line| Item { json, line: piece.line, ends_line };
         if whole
@@ -118,6 +110,12 @@ fn object(line: &str) -> Option<String> {
     Some(format!("{{\"id\":\"{}\"{comma}{inside}", new_id()))
 }
 
+impl Records for Recorder {
+    fn records(&mut self, piece: &Piece<'_>) -> Result<Vec<Item>, String> {
+        Ok(self.divided(piece))
+    }
+}
+
 /// Divide a text so that each part has at most `longest` bytes when it is written as JSON. An empty text is one part.
 fn divide(text: &str, longest: usize) -> Vec<&str> {
     // Six bytes are the most that one is written with.
@@ -152,7 +150,7 @@ mod tests {
     }
 
     fn records(recorder: &mut Recorder, text: &str, ends: bool) -> Vec<Value> {
-        let items = recorder.records(&piece(text, ends));
+        let items = recorder.divided(&piece(text, ends));
         items.iter().map(|item| serde_json::from_str(&item.json).expect(&item.json)).collect()
     }
 
@@ -165,9 +163,9 @@ mod tests {
     #[test]
     fn objects_are_stored_as_they_are() {
         let mut recorder = Recorder::new(false);
-        let items = recorder.records(&piece(r#" {"n":1.50,"id":"x"} "#, true));
+        let items = recorder.divided(&piece(r#" {"n":1.50,"id":"x"} "#, true));
         assert_eq!(items, [Item { json: r#"{"n":1.50,"id":"x"}"#.to_owned(), line: 7, ends_line: true }]);
-        let made = recorder.records(&piece(r#"{"n":1e400}"#, true)).remove(0).json;
+        let made = recorder.divided(&piece(r#"{"n":1e400}"#, true)).remove(0).json;
         assert!(made.starts_with("{\"id\":\"") && made.ends_with("\",\"n\":1e400}"), "{made}");
         assert_eq!(one(&mut recorder, "{}").as_object().unwrap().len(), 1);
         for text in ["{", "[1]", "7", "\"x\"", "{\"a\":1}{", "{'a':1}"] {
@@ -188,7 +186,7 @@ mod tests {
         let raw = one(&mut Recorder::new(true), "ERROR: x");
         assert_eq!((&raw["message"], &raw["level"]), (&"ERROR: x".into(), &Value::Null));
         let replaced = Piece { line: 1, text: "a\u{fffd}".into(), replaced: true, ends: true };
-        assert!(recorder.records(&replaced)[0].json.ends_with(",\"invalid_utf8\":true}"));
+        assert!(recorder.divided(&replaced)[0].json.ends_with(",\"invalid_utf8\":true}"));
     }
 
     #[test]

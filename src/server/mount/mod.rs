@@ -8,6 +8,7 @@ mod pipe;
 
 use super::{
     Doors,
+    api::Api,
     party::{Host, Place},
     sockjs::Entrance,
     transports::Door,
@@ -30,6 +31,8 @@ pub(super) fn mount(doors: Arc<Doors>, path: String) -> impl FnOnce(&mut Service
         let mount = Rc::new(Mount { doors: doors.clone(), worker: OnceCell::new() });
         let open = move |config: &mut ServiceConfig| {
             config.service(web::resource("/ws").app_data(mount.clone()).route(web::to(enter)));
+            let of = mount.clone();
+            Api::new(doors.clone(), true, move || of.worker()).open(config);
             for endpoint in &doors.endpoints {
                 let (prefix, mount) = (endpoint.messages.path(), mount.clone());
                 Entrance::new(endpoint.clone(), true, move || Ok(mount.worker()?)).open(prefix, config);

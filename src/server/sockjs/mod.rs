@@ -15,7 +15,6 @@ mod receive;
 mod send;
 mod service;
 mod session;
-mod visitor;
 
 pub(crate) use neighbours::{Neighbours, keep};
 pub use service::{Message, Peer, Service, ServiceOptions, SockJs, Talk};
@@ -26,6 +25,7 @@ use super::{
     party::Host,
     transports::Door,
     upgrade::{self, Refusal},
+    visitor::Visitor,
 };
 use crate::{
     directory::SessionKey,
@@ -44,7 +44,6 @@ use std::{
     sync::{Arc, OnceLock},
     time::Duration,
 };
-use visitor::Visitor;
 
 /// What may be chosen about SockJS.
 #[derive(Debug, Clone, PartialEq, Eq)]

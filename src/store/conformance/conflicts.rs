@@ -1,7 +1,7 @@
 //! Who wins where a write was made from another state than the one it finds.
 
 use super::*;
-use backsync_protocol::ConflictPolicy::{ClientWins, LatestWins, ServerWins};
+use backsync_protocol::ConflictPolicy::{ClientWins, LatestWins, Merge, ServerWins};
 
 /// Under a policy, by one who knew the record at a revision.
 fn from(policy: ConflictPolicy, base: u64) -> Terms {
@@ -67,6 +67,21 @@ pub(crate) async fn where_the_server_wins_what_was_deleted_is_not_written(store:
     is_untouched(&store, 2).await;
     commit(&store, vec![on(&under(ServerWins), upsert(r#"{"id":"a","x":1}"#))]).await;
     assert_eq!(all(&store).await, [r#"{"id":"a","x":1,"_rev":3}"#]);
+}
+
+pub(crate) async fn a_base_of_0_inserts_where_there_is_nothing(store: Arc<dyn Store>) {
+    for policy in [ServerWins, Merge] {
+        let id = format!("{policy:?}");
+        let operation = || on(&from(policy, 0), upsert(&format!(r#"{{"id":"{id}","x":1}}"#)));
+        let inserted = commit(&store, vec![operation()]).await;
+        assert_eq!(inserted.changes[0].kind, crate::store::ChangeKind::Insert, "{policy:?}");
+        // Also where there was something once.
+        commit(&store, vec![delete(&id)]).await;
+        commit(&store, vec![operation()]).await;
+    }
+    let present = read(&store, Read::default()).await.records[0].clone();
+    let again = Step::of([on(&from(ServerWins, 0), upsert(r#"{"id":"ServerWins","x":2}"#))]).rejected(&store).await;
+    assert_eq!(again.why, Rejection::Conflict { record: Some(present), properties: Vec::new() });
 }
 
 pub(crate) async fn the_later_edit_wins(store: Arc<dyn Store>) {

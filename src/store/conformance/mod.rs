@@ -77,6 +77,8 @@ macro_rules! conformance {
                 only_what_matches_is_read,
                 the_order_may_be_chosen,
                 some_are_left_out_at_both_ends,
+                pages_go_on_where_the_last_one_ended,
+                pages_are_stable_while_records_change,
                 an_update_tells_what_was_before,
                 a_closed_store_says_so,
             }
@@ -85,6 +87,7 @@ macro_rules! conformance {
                 where_the_server_wins_a_write_from_the_present_state_is_done,
                 where_the_server_wins_a_write_from_another_state_is_refused,
                 where_the_server_wins_what_was_deleted_is_not_written,
+                a_base_of_0_inserts_where_there_is_nothing,
                 the_later_edit_wins,
                 the_same_content_edited_later_is_a_change,
                 a_clock_that_is_ahead_wins_by_five_seconds_at_the_most,
@@ -232,17 +235,17 @@ pub(crate) fn owner(session: &str, node: &str) -> Owner {
     Owner { session: session.into(), node: node.into() }
 }
 
-pub(crate) fn adopt(record: &str, owner: Owner) -> Operation {
-    Operation::Adopt { id: id(record), owner }
+pub(crate) fn adopt(record: &str, owner: Owner, from: &str) -> Operation {
+    Operation::Adopt { id: id(record), owner, from: from.into() }
 }
 
 pub(crate) fn release(record: &str, owner: Owner) -> Operation {
     Operation::Release { id: id(record), owner }
 }
 
-pub(crate) fn restore(json: &str, owner: Owner) -> Operation {
+pub(crate) fn restore(json: &str, owner: Owner, from: &str) -> Operation {
     match upsert(json) {
-        Operation::Upsert { record, .. } => Operation::Restore { record, owner },
+        Operation::Upsert { record, .. } => Operation::Restore { record, owner, from: from.into() },
         _ => unreachable!("an upsert"),
     }
 }

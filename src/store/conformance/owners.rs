@@ -151,32 +151,41 @@ pub(crate) async fn what_its_session_writes_moves_to_the_writers_node(store: Arc
 pub(crate) async fn a_node_adopts_what_is_its_sessions(store: Arc<dyn Store>) {
     commit(&store, vec![mine("s1", upsert(r#"{"id":"a"}"#)), mine("s2", upsert(r#"{"id":"b"}"#))]).await;
     commit(&store, vec![upsert(r#"{"id":"c"}"#)]).await;
-    let of_all = ["a", "b", "c", "none"].map(|id| adopt(id, owner("s1", "n2"))).to_vec();
-    let done = commit(&store, of_all).await;
+    let of_all = |to, from| ["a", "b", "c", "none"].map(|id| adopt(id, owner("s1", to), from)).to_vec();
+    let done = commit(&store, of_all("n2", "n1")).await;
     let records: Vec<_> = done.records.iter().map(|record| record.as_ref().map(|record| record.id())).collect();
     assert_eq!(records, [Some("a"), Some("b"), Some("c"), None]);
     assert_eq!((done.changes.len(), done.position.revision), (0, Revision(3)), "it is not numbered");
     assert_eq!(holders(&store).await, ["a s1 n2", "b s2 n1"]);
+    commit(&store, of_all("n3", "n1")).await;
+    assert_eq!(holders(&store).await, ["a s1 n2", "b s2 n1"], "it is not there any more");
+    commit(&store, of_all("n3", "n2")).await;
+    assert_eq!(holders(&store).await, ["a s1 n3", "b s2 n1"]);
 }
 
 pub(crate) async fn what_is_gone_is_restored_and_what_is_there_is_adopted(store: Arc<dyn Store>) {
     commit(&store, vec![mine("s1", upsert(r#"{"id":"a","x":2}"#)), mine("s2", upsert(r#"{"id":"b"}"#))]).await;
     commit(&store, vec![upsert(r#"{"id":"c"}"#), mine("s1", upsert(r#"{"id":"d"}"#)), delete("d")]).await;
-    let of_all = ["a", "b", "c", "d", "e"].map(|id| restore(&format!(r#"{{"id":"{id}","x":1}}"#), owner("s1", "n2")));
+    commit(&store, vec![held("n3", "s1", upsert(r#"{"id":"f"}"#))]).await;
+    let of_all = ["a", "b", "c", "d", "e", "f"];
+    let of_all = of_all.map(|id| restore(&format!(r#"{{"id":"{id}","x":1}}"#), owner("s1", "n2"), "n1"));
     let done = commit(&store, of_all.to_vec()).await;
     let inserted: Vec<_> = done.changes.iter().map(|change| (change.kind, change.record.json())).collect();
-    let [d, e] = [r#"{"id":"d","x":1,"_rev":6}"#, r#"{"id":"e","x":1,"_rev":7}"#];
+    let [d, e] = [r#"{"id":"d","x":1,"_rev":7}"#, r#"{"id":"e","x":1,"_rev":8}"#];
     assert_eq!(inserted, [(ChangeKind::Insert, d), (ChangeKind::Insert, e)]);
-    assert_eq!(holders(&store).await, ["a s1 n2", "b s2 n1", "d s1 n2", "e s1 n2"]);
+    assert_eq!(holders(&store).await, ["a s1 n2", "b s2 n1", "d s1 n2", "e s1 n2", "f s1 n3"]);
     let [a, b, c] = [r#"{"id":"a","x":2,"_rev":1}"#, r#"{"id":"b","_rev":2}"#, r#"{"id":"c","_rev":3}"#];
-    assert_eq!(all(&store).await, [a, b, c, d, e]);
+    assert_eq!(all(&store).await, [a, b, c, r#"{"id":"f","_rev":6}"#, d, e]);
 }
 
 pub(crate) async fn only_what_this_node_holds_is_released(store: Arc<dyn Store>) {
     let held_by_n1 = ["a", "b", "c"].map(|id| mine("s1", upsert(&format!(r#"{{"id":"{id}"}}"#))));
     commit(&store, held_by_n1.to_vec()).await;
-    commit(&store, vec![adopt("b", owner("s1", "n2")), mine("s2", upsert(r#"{"id":"d"}"#)), upsert(r#"{"id":"e"}"#)])
-        .await;
+    commit(
+        &store,
+        vec![adopt("b", owner("s1", "n2"), "n1"), mine("s2", upsert(r#"{"id":"d"}"#)), upsert(r#"{"id":"e"}"#)],
+    )
+    .await;
     let of_all = ["a", "b", "d", "e", "none"].map(|id| release(id, owner("s1", "n1"))).to_vec();
     let done = commit(&store, of_all.clone()).await;
     let gone: Vec<_> = done.changes.iter().map(|change| (change.kind, change.record.id())).collect();
@@ -191,11 +200,11 @@ pub(crate) async fn only_what_this_node_holds_is_released(store: Arc<dyn Store>)
 pub(crate) async fn a_refused_batch_leaves_everything_where_it_was_held(store: Arc<dyn Store>) {
     commit(&store, vec![mine("s1", upsert(r#"{"id":"a"}"#)), mine("s1", upsert(r#"{"id":"b"}"#))]).await;
     let operations = [
-        adopt("a", owner("s1", "n2")),
+        adopt("a", owner("s1", "n2"), "n1"),
         held("n2", "s1", upsert(r#"{"id":"b","x":1}"#)),
         release("b", owner("s1", "n2")),
-        restore(r#"{"id":"b"}"#, owner("s2", "n2")),
-        restore(r#"{"id":"c"}"#, owner("s2", "n2")),
+        restore(r#"{"id":"b"}"#, owner("s2", "n2"), "n1"),
+        restore(r#"{"id":"c"}"#, owner("s2", "n2"), "n1"),
         conflict(),
     ];
     assert_eq!(Step::of(operations).rejected(&store).await.operation, 5);

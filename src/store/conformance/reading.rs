@@ -76,6 +76,58 @@ pub(crate) async fn some_are_left_out_at_both_ends(store: Arc<dyn Store>) {
     assert_eq!(found(&store, Read { sort: sort(r#"["age","id"]"#), ..query }).await, "cd");
 }
 
+/// Page after page, with something done between them.
+async fn paged(store: &Arc<dyn Store>, query: Read, between: impl AsyncFn(usize)) -> String {
+    let (mut pages, mut after) = (Vec::new(), None);
+    loop {
+        let page = read(store, Read { after, limit: Some(2), ..query.clone() }).await;
+        pages.push(ids(&page).concat());
+        after = Some(match page.next {
+            None => return pages.join(" "),
+            // As it goes over the wire.
+            Some(next) => next.to_string().parse().unwrap(),
+        });
+        between(pages.len()).await;
+    }
+}
+
+pub(crate) async fn pages_go_on_where_the_last_one_ended(store: Arc<dyn Store>) {
+    people(&store).await;
+    let nothing = async |_| {};
+    assert_eq!(paged(&store, Read::default(), nothing).await, "da ce b");
+    let sorted = |json| Read { sort: sort(json), ..Read::default() };
+    assert_eq!(paged(&store, sorted(r#""age""#), nothing).await, "ea bd c");
+    assert_eq!(paged(&store, sorted(r#"["-room","no","-id"]"#), nothing).await, "ca ed b");
+    let some = Read { filter: filter(r#"{"age":{"$gt":10}}"#), ..Read::default() };
+    assert_eq!(paged(&store, some, nothing).await, "da cb");
+    let skipping = Read { skip: 1, ..Read::default() };
+    assert_eq!(paged(&store, skipping, nothing).await, "ac b", "with each page anew");
+    let exactly = read(&store, Read { limit: Some(5), ..Read::default() }).await;
+    assert_eq!((exactly.records.len(), exactly.next), (5, None));
+    let ids = read(&store, Read { selection: chosen(&["a", "b"]), limit: Some(1), ..Read::default() }).await;
+    assert_eq!(ids.next, None);
+}
+
+pub(crate) async fn pages_are_stable_while_records_change(store: Arc<dyn Store>) {
+    people(&store).await;
+    // The record that a page ended with goes; others move nowhere by changing; what is new comes at the end.
+    let change = async |page| match page {
+        1 => {
+            commit(&store, vec![delete("a"), delete("d"), upsert(r#"{"id":"c","age":1}"#)]).await;
+            commit(&store, vec![upsert(r#"{"id":"d","age":5}"#), upsert(r#"{"id":"f"}"#)]).await;
+        }
+        _ => drop(commit(&store, vec![delete("e")]).await),
+    };
+    assert_eq!(paged(&store, Read::default(), change).await, "da ce bd f");
+    let change = async |page| {
+        if page == 1 {
+            commit(&store, vec![delete("c"), upsert(r#"{"id":"g","age":7}"#)]).await;
+        }
+    };
+    // By now it is f without an age, c, d, g, b.
+    assert_eq!(paged(&store, Read { sort: sort(r#""age""#), ..Read::default() }, change).await, "fc dg b");
+}
+
 pub(crate) async fn an_update_tells_what_was_before(store: Arc<dyn Store>) {
     let inserted = commit(&store, vec![upsert(r#"{"id":"a","x":1}"#)]).await;
     let updated = commit(&store, vec![upsert(r#"{"id":"a","x":2}"#)]).await;

@@ -50,7 +50,7 @@ fn has_all_of_it(answer: &Snapshot, others: &[&str]) {
 
 pub(crate) async fn nothing_became_of_what_nobody_changed(store: Arc<dyn Store>) {
     let empty = store.position(&model("M")).await.unwrap();
-    let nothing = |position| Snapshot { records: vec![], deleted: vec![], reset: false, position };
+    let nothing = |position| Snapshot { records: vec![], deleted: vec![], reset: false, next: None, position };
     assert_eq!(since(&store, empty).await, nothing(empty));
     let position = commit(&store, vec![upsert(r#"{"id":"a"}"#), delete("a"), upsert(r#"{"id":"b"}"#)]).await.position;
     assert_eq!(since(&store, position).await, nothing(position));

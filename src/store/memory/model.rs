@@ -8,8 +8,9 @@ use crate::store::{
     Bounds, Change, ChangeKind, Few, Millis, Operation, Owner, Page, Part, Read, Rejection, Retention, Selection,
     Snapshot,
     decide::{self, Damaged, Found, Verdict},
+    shape,
 };
-use backsync_protocol::{Epoch, Position, Record, RecordId, Revision};
+use backsync_protocol::{Cursor, Epoch, Position, Record, RecordId, Revision};
 use std::collections::{BTreeMap, HashSet, VecDeque};
 
 #[derive(Debug)]
@@ -164,7 +165,8 @@ impl Model {
                 let record = Record::new(&input, revision, last_change);
                 let (kind, before) = match looked_up {
                     Err(vacant) => {
-                        let place = self.records.insert(vacant, Slot { record: record.clone(), inserted: now });
+                        let place =
+                            self.records.insert(vacant, Slot { record: record.clone(), inserted: now, born: revision });
                         self.claim(place, owner);
                         applied.note(|| Undo::Insert(place));
                         (ChangeKind::Insert, None)
@@ -258,36 +260,33 @@ impl Model {
 
     pub(super) fn read(&self, read: &Read) -> Snapshot {
         let position = self.position();
-        let Some(since) = read.since else {
-            return Snapshot { records: self.select(read), deleted: Vec::new(), reset: false, position };
-        };
-        match self.since(since, read) {
-            Some((records, deleted)) => Snapshot { records, deleted, reset: false, position },
-            None => Snapshot { records: self.select(read), deleted: Vec::new(), reset: true, position },
+        if let Some(since) = read.since
+            && let Some((records, deleted)) = self.since(since, read)
+        {
+            return Snapshot { records, deleted, reset: false, next: None, position };
         }
+        let (records, next) = self.select(read);
+        Snapshot { records, deleted: Vec::new(), reset: read.since.is_some(), next, position }
     }
 
-    fn select(&self, read: &Read) -> Vec<Record> {
-        let matches = |record: &&Record| read.filter.as_ref().is_none_or(|filter| filter.matches(record.json()));
-        let limit = read.limit.unwrap_or(usize::MAX);
-        // Sorting needs all that match, whatever is left out afterwards.
-        let (skip, take) = if read.sort.is_some() { (0, usize::MAX) } else { (read.skip, limit) };
-        let mut records: Vec<Record> = match &read.selection {
+    fn select(&self, read: &Read) -> (Vec<Record>, Option<Cursor>) {
+        let placed = |slot: &Slot| (slot.born, slot.record.clone());
+        let matches = |slot: &&Slot| read.filter.as_ref().is_none_or(|filter| filter.matches(slot.record.json()));
+        let records = match &read.selection {
             Selection::All => {
-                let all = self.records.iter().map(|(_, slot)| &slot.record);
-                all.filter(matches).skip(skip).take(take).cloned().collect()
+                let all = self.records.iter().map(|(_, slot)| slot).filter(matches);
+                // In the order of insertion, what is before the place is at the beginning.
+                let after = read.after.as_ref().filter(|_| read.sort.is_none()).map(|after| after.inserted);
+                let all = all.skip_while(|slot| after.is_some_and(|after| slot.born <= after));
+                all.take(shape::enough(read)).map(placed).collect()
             }
             Selection::Ids(ids) => {
                 let found = ids.iter().filter_map(|id| self.records.find(id.as_str()));
-                let found = found.map(|place| &self.records.at(place).record);
-                found.filter(matches).skip(skip).take(take).cloned().collect()
+                let found = found.map(|place| self.records.at(place)).filter(matches);
+                found.take(shape::enough(read)).map(placed).collect()
             }
         };
-        if let Some(sort) = &read.sort {
-            sort.apply(&mut records, |record| record.json());
-            records = records.into_iter().skip(read.skip).take(limit).collect();
-        }
-        records
+        shape::shape(records, read)
     }
 
     /// What became of the records since a position; `None` where that is not known.

@@ -4,7 +4,7 @@
 //! hashes, so that it grows, and tells ids apart, without looking at the records.
 
 use crate::store::{Millis, Owner};
-use backsync_protocol::Record;
+use backsync_protocol::{Record, Revision};
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 use std::{
@@ -41,11 +41,12 @@ pub(super) struct Vacant {
     hash: u64,
 }
 
-/// A record, and when it was inserted.
+/// A record, and when it was inserted: the time, and the revision.
 #[derive(Debug, Clone)]
 pub(super) struct Slot {
     pub(super) record: Record,
     pub(super) inserted: Millis,
+    pub(super) born: Revision,
 }
 
 impl Records {
@@ -162,7 +163,7 @@ impl Records {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use backsync_protocol::{RecordId, RecordInput, Revision};
+    use backsync_protocol::{RecordId, RecordInput};
 
     fn insert(records: &mut Records, id: u32) -> Place {
         let slot = slot(id);
@@ -173,7 +174,7 @@ mod tests {
     fn slot(id: u32) -> Slot {
         let id = RecordId::parse(&id.to_string()).unwrap();
         let input = RecordInput::parse(serde_json::from_str("{}").unwrap(), || id).unwrap();
-        Slot { record: Record::new(&input, Revision(1), None), inserted: 0 }
+        Slot { record: Record::new(&input, Revision(1), None), inserted: 0, born: Revision(1) }
     }
 
     #[test]

@@ -155,6 +155,8 @@ pub(super) fn digest(digest: &[u8; 16]) -> String {
 
 /// What came of a call.
 pub(super) struct Called {
+    /// Who carried it out.
+    pub(super) process: Process,
     /// Of the first commits of the plan.
     pub(super) outcomes: Vec<Outcome>,
     /// What is kept of the commit behind these: it is a repetition.
@@ -170,7 +172,7 @@ pub(super) fn read(plan: &Plan<'_>, answer: Value, guesses: &mut Guesses) -> Res
     let [process, results, heads, truth] = exactly(Value::Array(answer))?;
     let process = Process::parse(&text(process)?)?;
     let mut records: Vec<Record> = Vec::with_capacity(plan.made.len());
-    let mut called = Called { outcomes: Vec::new(), known: None };
+    let mut called = Called { process, outcomes: Vec::new(), known: None };
     let mut evicted = Vec::new();
     for (step, result) in plan.steps.iter().zip(list(results)?) {
         let [kind, rest] = exactly(result)?;

@@ -6,6 +6,7 @@ use super::{
     keys::{Keys, field, tag},
     outcomes::{self, Kept},
     plan::{Bases, Plan, Planner, Unplanned},
+    stand::Process,
     unavailable,
     value::{exactly, list, optional},
 };
@@ -14,7 +15,11 @@ use crate::{
     store::{Commit, Few, Operation, Outcome, Rejected, Rejection, StoreError},
 };
 use backsync_protocol::Record;
-use std::{collections::HashMap, sync::atomic::Ordering, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{PoisonError, atomic::Ordering},
+    time::Duration,
+};
 
 /// So much of what waits goes into one call: bounded, as Redis does nothing else meanwhile.
 const OPERATIONS: usize = 512;
@@ -79,6 +84,7 @@ impl Inner {
             let answer = self.carry_out(group, &plan).await?;
             let called = call::read(&plan, answer, &mut self.guesses()).map_err(unavailable)?;
             let called = called.ok_or_else(|| unavailable("an answer was lost, and what it said"))?;
+            self.meet(called.process);
             let done = called.outcomes.len();
             for (commit, outcome) in rest.iter().zip(called.outcomes) {
                 if let Some(transaction) = &commit.transaction {
@@ -149,6 +155,14 @@ impl Inner {
         };
         let ask = Ask::Script(&self.scripts.commit, keys, call::arguments(plan, &calling));
         self.ask(Lane::Write, &ask).await
+    }
+
+    /// A run of Redis that is new to this node may have begun with a torn file, and writes behind it from now on.
+    fn meet(&self, process: Process) {
+        if self.met.lock().unwrap_or_else(PoisonError::into_inner).insert(process) {
+            let link = self.link.clone();
+            drop(self.link.spawn(async move { link.mend_file().await }));
+        }
     }
 
     /// The outcome that is kept of a transaction, or that its name was used for something else.

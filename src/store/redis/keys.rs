@@ -40,9 +40,9 @@ impl Keys {
     }
 }
 
-/// What a model's keys share with those of its group.
+/// What a model's keys share with those of its group, and of what goes with it.
 pub(super) fn tag<'a>(groups: &'a Groups, model: &'a ModelName) -> &'a str {
-    groups.get(model).map_or(model.as_str(), String::as_str)
+    groups.get(model.subject()).map_or(model.subject(), String::as_str)
 }
 
 /// A transaction among those of a group.

@@ -24,6 +24,8 @@ mod view;
 
 pub use keys::Groups;
 pub(crate) use stand::Process;
+#[cfg(test)]
+pub(crate) use tests::two_over_redis;
 
 use super::{
     Answer, Commit, Few, Lease, Millis, Nodes, Outcome, Owned, Page, Part, Read, Retention, Snapshot, Store, StoreError,
@@ -73,6 +75,8 @@ struct Inner {
     turns: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
     /// Numbers the calls of this node.
     calls: AtomicU64,
+    /// Runs of Redis that this node has written to.
+    met: Mutex<HashSet<Process>>,
     /// Models whose records have owners, as far as this node has noted it in Redis.
     owning: Mutex<HashSet<ModelName>>,
 }
@@ -122,6 +126,7 @@ impl Redis {
             clock: Clock::new(has_clock),
             turns: Mutex::default(),
             calls: AtomicU64::new(1),
+            met: Mutex::default(),
             owning: Mutex::default(),
         }))
     }

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     link::{Ask, Lane},
-    store::{Change, ChangeKind, Lease, Nodes, Owned, Owner, Read, Selection, Snapshot, StoreError},
+    store::{Change, ChangeKind, Lease, Nodes, Owned, Owner, Read, Selection, Snapshot, StoreError, shape},
 };
 use backsync_protocol::{ModelName, Position, RecordId, Revision};
 use redis::{Script, Value};
@@ -54,8 +54,7 @@ impl Inner {
 
     async fn read_once(&self, model: &ModelName, read: &Read) -> Attempt<Snapshot> {
         let Some(since) = read.since else {
-            let (records, position) = unless_moved!(self.select(model, read).await?);
-            return Ok(Ok(Snapshot { records, deleted: Vec::new(), reset: false, position }));
+            return self.select(model, read, false).await;
         };
         let became = match self.log(model, since.revision, PAGE).await? {
             (stand, _) if !stand.has(model, since) => None,
@@ -67,33 +66,32 @@ impl Inner {
             }
             _ => None,
         };
-        Ok(Ok(match became {
+        match became {
             Some((view, position)) => {
                 let (records, deleted) = view.became(read);
-                Snapshot { records, deleted, reset: false, position }
+                Ok(Ok(Snapshot { records, deleted, reset: false, next: None, position }))
             }
-            None => {
-                let (records, position) = unless_moved!(self.select(model, read).await?);
-                Snapshot { records, deleted: Vec::new(), reset: true, position }
-            }
-        }))
+            None => self.select(model, read, true).await,
+        }
     }
 
     /// Records as they are.
-    async fn select(&self, model: &ModelName, read: &Read) -> Attempt<(Vec<backsync_protocol::Record>, Position)> {
+    async fn select(&self, model: &ModelName, read: &Read, reset: bool) -> Attempt<Snapshot> {
         let mut view = View::of(&read.selection);
         let first = match &read.selection {
             Selection::Ids(ids) => self.some(model, ids, Revision(0), &mut view).await?,
             Selection::All => {
                 // The first ones are enough where nothing is chosen among them.
-                let enough = read.limit.filter(|_| read.filter.is_none() && read.sort.is_none());
-                let enough = enough.map_or(usize::MAX, |limit| limit.saturating_add(read.skip));
-                self.pages(model, Revision(0), enough, &mut view).await?
+                let enough = if read.filter.is_none() { shape::enough(read) } else { usize::MAX };
+                let after =
+                    read.after.as_ref().filter(|_| read.sort.is_none()).map_or(Revision(0), |after| after.inserted);
+                self.pages(model, Revision(0), after, enough, &mut view).await?
             }
         };
         let (first, last) = unless_moved!(first);
         let position = unless_moved!(self.follow(model, &last, first.revision, &mut view).await?);
-        Ok(Ok((view.select(read), position)))
+        let (records, next) = view.select(read);
+        Ok(Ok(Snapshot { records, deleted: Vec::new(), reset, next, position }))
     }
 
     /// What became of records after a revision, all of which is in the log.
@@ -122,7 +120,7 @@ impl Inner {
         let (first, last) = match &read.selection {
             Selection::Ids(ids) => unless_moved!(self.some(model, ids, since, &mut view).await?),
             Selection::All => {
-                let (first, _) = unless_moved!(self.pages(model, since, usize::MAX, &mut view).await?);
+                let (first, _) = unless_moved!(self.pages(model, since, Revision(0), usize::MAX, &mut view).await?);
                 let (_, last) = unless_moved!(self.graves(model, since, &mut view).await?);
                 (first, last)
             }
@@ -147,18 +145,19 @@ impl Inner {
         Ok(Ok(last.position(model)))
     }
 
-    /// Records beyond a revision in the order of their insertion, until there are enough. Answers where the model stood at the
-    /// first page and at the last.
+    /// Records beyond a revision in the order of their insertion, from behind one on, until there are enough. Answers where the
+    /// model stood at the first page and at the last.
     async fn pages(
         &self,
         model: &ModelName,
         beyond: Revision,
+        behind: Revision,
         enough: usize,
         view: &mut View,
     ) -> Attempt<(Stand, Stand)> {
         let keys = self.keys(model);
         let keys = vec![keys.head, keys.log, keys.records, keys.order];
-        let (mut first, mut after): (Option<Stand>, String) = (None, "0".into());
+        let (mut first, mut after): (Option<Stand>, String) = (None, behind.to_string());
         loop {
             let most = PAGE.min(enough.saturating_sub(view.len())).max(1);
             let arguments = [after, most.to_string(), BYTES.to_string(), beyond.to_string()];

@@ -26,7 +26,7 @@ pub(super) struct Stand {
 }
 
 /// Names a run of Redis as a primary.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Process(NonZeroU64);
 
 impl Process {

@@ -1,8 +1,8 @@
 //! Records that are put together from pages and from what changed while these were read.
 
 use super::value::Stored;
-use crate::store::{ChangeKind, Read, Selection};
-use backsync_protocol::{Record, RecordId, Revision};
+use crate::store::{ChangeKind, Read, Selection, shape};
+use backsync_protocol::{Cursor, Record, RecordId, Revision};
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// Records by id, and what is gone.
@@ -57,26 +57,23 @@ impl View {
     }
 
     /// What a read asked for, of records as they are.
-    pub(super) fn select(mut self, read: &Read) -> Vec<Record> {
-        let mut records: Vec<Record> = match &read.selection {
+    pub(super) fn select(mut self, read: &Read) -> (Vec<Record>, Option<Cursor>) {
+        let mut records: Vec<_> = match &read.selection {
             Selection::All => {
                 let mut all: Vec<_> = self.records.into_values().collect();
                 all.sort_unstable_by_key(|(born, _)| *born);
-                all.into_iter().map(|(_, record)| record).collect()
+                all
             }
             // As often as they were asked for.
             Selection::Ids(ids) => {
-                let mut find = |id: &RecordId| self.records.get_mut(id.as_str()).map(|(_, record)| record.clone());
+                let mut find = |id: &RecordId| self.records.get_mut(id.as_str()).cloned();
                 ids.iter().filter_map(&mut find).collect()
             }
         };
         if let Some(filter) = &read.filter {
-            records.retain(|record| filter.matches(record.json()));
+            records.retain(|(_, record)| filter.matches(record.json()));
         }
-        if let Some(sort) = &read.sort {
-            sort.apply(&mut records, |record| record.json());
-        }
-        records.into_iter().skip(read.skip).take(read.limit.unwrap_or(usize::MAX)).collect()
+        shape::shape(records, read)
     }
 
     /// What became of records: those that are there and match, in the order of their insertion, and what is gone or does not match.

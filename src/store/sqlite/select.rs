@@ -8,8 +8,8 @@ use super::{
     records::{self, record},
     since,
 };
-use crate::store::{Owned, Owner, Page, Read, Selection, Snapshot};
-use backsync_protocol::{Epoch, Filter, ModelName, Position, Record, RecordId, Revision};
+use crate::store::{Owned, Owner, Page, Read, Selection, Snapshot, shape};
+use backsync_protocol::{Cursor, Epoch, Filter, ModelName, Position, Record, RecordId, Revision};
 use rusqlite::{Connection, Row, params};
 
 /// Where a model stands.
@@ -76,88 +76,93 @@ pub(super) fn snapshot(
     if let Some(since) = read.since {
         if epoch::leads_to(connection, name, found.map(|(row, _)| row), position, since)? {
             let Some((row, model)) = found else {
-                return Ok(Snapshot { records: Vec::new(), deleted: Vec::new(), reset, position });
+                return Ok(Snapshot { records: Vec::new(), deleted: Vec::new(), reset, next: None, position });
             };
             let since = since.revision.0.cast_signed();
             if since >= model.floor.min(model.graves_floor) {
                 let (records, deleted) = since::changed(connection, row, &model, since, read)?;
-                return Ok(Snapshot { records, deleted, reset, position });
+                return Ok(Snapshot { records, deleted, reset, next: None, position });
             }
         }
         reset = true;
     }
-    let records = found.map_or(Ok(Vec::new()), |(row, model)| select(connection, row, &model, read))?;
-    Ok(Snapshot { records, deleted: Vec::new(), reset, position })
+    let (records, next) = found.map_or(Ok(Default::default()), |(row, model)| select(connection, row, &model, read))?;
+    Ok(Snapshot { records, deleted: Vec::new(), reset, next, position })
 }
 
-/// What is answered of the records that are met one after the other.
+/// The records that match, of those that are met one after the other.
 struct Picked<'a> {
     filter: Option<&'a Filter>,
-    skip: usize,
-    limit: usize,
-    records: Vec<Record>,
+    enough: usize,
+    records: Vec<shape::Placed>,
 }
 
 impl Picked<'_> {
     fn is_full(&self) -> bool {
-        self.records.len() >= self.limit
+        self.records.len() >= self.enough
     }
 
-    fn offer(&mut self, record: Record) {
+    fn offer(&mut self, inserted: i64, record: Record) {
         if self.filter.is_none_or(|filter| filter.matches(record.json())) {
-            match self.skip.checked_sub(1) {
-                Some(skip) => self.skip = skip,
-                None => self.records.push(record),
-            }
+            self.records.push((Revision(inserted.cast_unsigned()), record));
         }
     }
 }
 
-fn select(connection: &Connection, row: i64, model: &Model, read: &Read) -> rusqlite::Result<Vec<Record>> {
-    let Read { selection, filter, sort, skip, limit, .. } = read;
-    let limit = limit.unwrap_or(usize::MAX);
-    // Sorting needs all that match, whatever is left out afterwards.
-    let bounds = if sort.is_some() { (0, usize::MAX) } else { (*skip, limit) };
-    let mut picked = Picked { filter: filter.as_ref(), skip: bounds.0, limit: bounds.1, records: Vec::new() };
-    match selection {
-        Selection::All => all(connection, row, model, &mut picked)?,
+fn select(
+    connection: &Connection,
+    row: i64,
+    model: &Model,
+    read: &Read,
+) -> rusqlite::Result<(Vec<Record>, Option<Cursor>)> {
+    let mut picked = Picked { filter: read.filter.as_ref(), enough: shape::enough(read), records: Vec::new() };
+    match &read.selection {
+        Selection::All if read.filter.is_none() && read.sort.is_none() => {
+            // SQLite passes over what is skipped by the index alone.
+            let rest = Read { skip: 0, ..read.clone() };
+            picked.enough = shape::enough(&rest);
+            all(connection, row, model, read, read.skip, &mut picked)?;
+            return Ok(shape::shape(picked.records, &rest));
+        }
+        Selection::All => all(connection, row, model, read, 0, &mut picked)?,
         Selection::Ids(ids) => {
             for id in ids {
                 if picked.is_full() {
                     break;
                 }
                 if let Some(stored) = records::find(connection, row, id.as_str())? {
-                    picked.offer(stored.record);
+                    picked.offer(stored.inserted, stored.record);
                 }
             }
         }
     }
-    let mut records = picked.records;
-    if let Some(sort) = sort {
-        sort.apply(&mut records, Record::json);
-        records = records.into_iter().skip(*skip).take(limit).collect();
-    }
-    Ok(records)
+    Ok(shape::shape(picked.records, read))
 }
 
-fn all(connection: &Connection, row: i64, model: &Model, picked: &mut Picked<'_>) -> rusqlite::Result<()> {
-    let mut offset = 0;
+fn all(
+    connection: &Connection,
+    row: i64,
+    model: &Model,
+    read: &Read,
+    offset: usize,
+    picked: &mut Picked<'_>,
+) -> rusqlite::Result<()> {
     if picked.filter.is_none() {
-        // SQLite passes over what is skipped by the index alone.
-        offset = std::mem::take(&mut picked.skip);
         // What the disk says is a hint only: it may be damaged.
         let expected = usize::try_from(model.records).unwrap_or_default().saturating_sub(offset);
-        picked.records.reserve(expected.min(picked.limit).min(1 << 20));
+        picked.records.reserve(expected.min(picked.enough).min(1 << 20));
     }
+    // In the order of insertion, what is before the place need not be looked at.
+    let after = read.after.as_ref().filter(|_| read.sort.is_none()).map_or(0, |after| after.inserted.0.cast_signed());
     let mut statement = connection.prepare_cached(
-        "SELECT revision, json, id FROM records INDEXED BY records_by_age WHERE model = ?1 ORDER BY inserted \
-         LIMIT -1 OFFSET ?2",
+        "SELECT revision, json, id, inserted FROM records INDEXED BY records_by_age WHERE model = ?1 AND inserted > ?2 \
+         ORDER BY inserted LIMIT -1 OFFSET ?3",
     )?;
-    let mut rows = statement.query(params![row, number(offset)])?;
+    let mut rows = statement.query(params![row, after, number(offset)])?;
     while !picked.is_full()
         && let Some(row) = rows.next()?
     {
-        picked.offer(record(row)?);
+        picked.offer(row.get(3)?, record(row)?);
     }
     Ok(())
 }

@@ -16,25 +16,27 @@ export class Broker {
   address;
   #t;
   #store;
+  #config;
   #settings;
   #process;
 
-  /** `settings`: as `["server.allowed_origins=http://…"]`. The store is SQLite in a folder of its own, unless given. */
-  static async start(t, { address = "127.0.0.1:0", store = null, settings = [] } = {}) {
+  /** `settings`: as `["server.allowed_origins=http://…"]`, over those of the file `config`. The store is SQLite in a folder of its own, unless given. */
+  static async start(t, { address = "127.0.0.1:0", store = null, config = null, settings = [] } = {}) {
     await access(BINARY).catch(() => {
       throw new Error(`there is no ${BINARY}: run \`cargo build\`, or name another one in BACKSYNC_BIN`);
     });
     const folder = await mkdtemp(join(tmpdir(), "backsync-browser-"));
     cleanUp(t, () => rm(folder, { recursive: true, force: true }));
-    const broker = new Broker(t, address, store ?? `sqlite:${folder}`, settings);
+    const broker = new Broker(t, address, store ?? `sqlite:${folder}`, config, settings);
     await broker.#run();
     return broker;
   }
 
-  constructor(t, address, store, settings) {
+  constructor(t, address, store, config, settings) {
     this.#t = t;
     this.address = address;
     this.#store = store;
+    this.#config = config;
     this.#settings = settings;
   }
 
@@ -59,6 +61,7 @@ export class Broker {
 
   async #run() {
     const args = ["serve", "--listen", this.address, "--store", this.#store, "--set", "log.format=json"];
+    if (this.#config) args.push("--config", this.#config);
     for (const setting of this.#settings) args.push("--set", setting);
     this.#process = start(this.#t, BINARY, args);
     this.address = await firstLine(this.#process, this.#process.child.stderr, readyAddress);

@@ -56,9 +56,9 @@ impl History {
         let terms = self.terms(name);
         let text = json["id"].as_str().unwrap();
         match self.dice.below(11) {
-            8 => adopt(text, self.owner()),
+            8 => adopt(text, self.owner(), self.dice.pick(&NODES)),
             9 => release(text, self.owner()),
-            10 => restore(&json.to_string(), self.owner()),
+            10 => restore(&json.to_string(), self.owner(), self.dice.pick(&NODES)),
             0 | 1 => on(&terms, delete(text)),
             2 | 3 => on(&terms, replace(&json.to_string())),
             _ => on(&terms, upsert(&json.to_string())),
@@ -75,7 +75,8 @@ impl History {
         }
         let head = self.head(name);
         let base = match self.dice.below(4) {
-            0 => None,
+            0 if self.dice.one_in(2) => None,
+            0 => Some(0),
             1 => Some((head + 2).saturating_sub(self.dice.below(self.kind.reach.min(head + 2)))),
             // Most writers know the record.
             _ => self.twin.models.get(name).and_then(|model| {

@@ -231,8 +231,8 @@ impl Model {
             }
             (
                 Some(Entry { owner: Some(known), .. }),
-                Operation::Adopt { owner, .. } | Operation::Restore { owner, .. },
-            ) if known.session == owner.session => Decision::Claim,
+                Operation::Adopt { owner, from, .. } | Operation::Restore { owner, from, .. },
+            ) if known.session == owner.session && known.node == *from => Decision::Claim,
             _ => Decision::Keep,
         }
     }
@@ -245,7 +245,7 @@ impl Model {
             return Err(Why::NotOwner);
         }
         let edited = terms.last_change.unwrap_or(now).min(now + 5000);
-        let is_other = terms.base.is_some_and(|base| stored.is_none_or(|stored| Revision(stored.revision) != base));
+        let is_other = terms.base.is_some_and(|base| Revision(stored.map_or(0, |stored| stored.revision)) != base);
         let conflict = |properties| Err(Why::Conflict(stored.map(Entry::json), properties));
         let time = match stored {
             Some(Entry { last_change: Some(_), .. }) => Some(edited),

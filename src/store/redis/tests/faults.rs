@@ -44,6 +44,40 @@ fn what_was_acknowledged_is_there_after_redis_was_killed() {
 }
 
 #[test]
+fn half_a_commit_of_a_torn_file_is_not_done_at_a_later_start() {
+    let redis = process::Redis::start(Options::single().append("always"));
+    let store = store(redis.url(), "node", RETENTION);
+    block_on(record(1).done(&store));
+    is_written_anew(&redis);
+    // Both are one commit, and the last bytes of it are lost.
+    block_on(Step::of(["a", "b"].map(|id| upsert(&format!(r#"{{"id":"{id}"}}"#)))).done(&store));
+    redis.kill();
+    redis.tear(60);
+    redis.restart();
+    let told = block_on(record(2).done(&store)).position;
+    is_written_anew(&redis);
+    let before = block_on(all(&store));
+    assert_eq!(before.len(), 2, "{before:?}");
+    redis.kill();
+    redis.restart();
+    assert_eq!(block_on(all(&store)), before);
+    assert_eq!(block_on(store.position(&model("M"))).unwrap().revision, told.revision);
+}
+
+/// Wait until Redis has written its append-only file anew.
+fn is_written_anew(redis: &process::Redis) {
+    loop {
+        let info = redis.command(&["INFO", "persistence"]);
+        let info = info.as_text().unwrap();
+        let is = |field: &str| info.lines().any(|line| line == field);
+        if !is("aof_rewrites:0") && is("aof_rewrite_in_progress:0") && is("aof_last_bgrewrite_status:ok") {
+            return;
+        }
+        std::thread::yield_now();
+    }
+}
+
+#[test]
 fn a_redis_that_forgot_everything_is_another_history() {
     let redis = process::Redis::start(Options::single().append("no"));
     let store = store(redis.url(), "node", RETENTION);

@@ -31,6 +31,12 @@ fn store(url: &str, node: &str, retention: Retention) -> Arc<dyn Store> {
     Arc::new(Redis::new(link(url), RedisOptions { retention, groups, node, publishes: false, has_clock: false }))
 }
 
+/// Two nodes' ways to a fresh database of a real Redis.
+pub(crate) fn two_over_redis(retention: Retention) -> [Arc<dyn Store>; 2] {
+    let url = process::Redis::shared().database();
+    ["one", "other"].map(|node| store(&url, node, retention))
+}
+
 struct InRedis;
 impl Fixture for InRedis {
     const SEEDS: u64 = 12;

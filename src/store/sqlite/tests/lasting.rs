@@ -216,7 +216,7 @@ fn what_was_stored_without_a_node_is_its_sessions_still() {
         let store = any(&data.open());
         let holders = async || store.owned().await.unwrap().into_iter().map(|owned| owned.owner).collect::<Vec<_>>();
         assert_eq!(holders().await, [owner("me", "")]);
-        Step::of([adopt("a", owner("them", "n2")), adopt("a", owner("me", "n2"))]).done(&store).await;
+        Step::of([adopt("a", owner("them", "n2"), ""), adopt("a", owner("me", "n2"), "")]).done(&store).await;
         assert_eq!(holders().await, [owner("me", "n2")]);
     });
 }

@@ -61,9 +61,9 @@ impl Chance {
             owner: self.0.pick(&[None, None, None, mine]),
         };
         let operation = match self.0.below(7) {
-            4 => adopt(&id.to_string(), self.owner()),
+            4 => adopt(&id.to_string(), self.owner(), self.0.pick(&["n1", "n2"])),
             5 => release(&id.to_string(), self.owner()),
-            6 => restore(&json, self.owner()),
+            6 => restore(&json, self.owner(), self.0.pick(&["n1", "n2"])),
             0 => delete(&id.to_string()),
             1 => replace(&json),
             _ => upsert(&json),

@@ -5,19 +5,19 @@ use std::borrow::Cow;
 
 /// The longest piece of a line, in bytes. Under the size of message that a server takes by default, with room for the
 /// rest of a record.
-pub(super) const LONGEST: usize = 900 * 1024;
+pub(in crate::cli) const LONGEST: usize = 900 * 1024;
 
 /// A line, or a piece of one, without its line break.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Piece<'a> {
+pub(in crate::cli) struct Piece<'a> {
     /// The number of the line, from 1.
-    pub(super) line: u64,
+    pub(in crate::cli) line: u64,
     /// What is not UTF-8 is replaced.
-    pub(super) text: Cow<'a, str>,
+    pub(in crate::cli) text: Cow<'a, str>,
     /// Whether something was replaced.
-    pub(super) replaced: bool,
+    pub(in crate::cli) replaced: bool,
     /// Whether the line ends here.
-    pub(super) ends: bool,
+    pub(in crate::cli) ends: bool,
 }
 
 #[derive(Debug)]
@@ -35,12 +35,9 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    pub(super) fn new() -> Self {
-        Self::with_longest(LONGEST)
-    }
-
-    fn with_longest(longest: usize) -> Self {
-        Self { buffer: Vec::new(), start: 0, searched: 0, line: 1, begun: false, longest }
+    /// The first line has this number.
+    pub(super) fn new(line: u64) -> Self {
+        Self { buffer: Vec::new(), start: 0, searched: 0, line, begun: false, longest: LONGEST }
     }
 
     /// Where to put what is read next. To be used only when [`Self::next`] has nothing more.
@@ -119,7 +116,7 @@ mod tests {
 
     /// Feed `input` in chunks, and list what comes out as `line:text`, with `…` where a line goes on.
     fn split(input: &[u8], chunk: usize, longest: usize) -> Vec<String> {
-        let mut lines = Lines::with_longest(longest);
+        let mut lines = Lines { longest, ..Lines::new(1) };
         let mut out = Vec::new();
         let show = |piece: Piece<'_>| {
             let marks = if piece.replaced { "?" } else { "" };

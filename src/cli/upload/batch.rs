@@ -1,20 +1,21 @@
 //! What leaves in one message.
 
-use super::record::Item;
+use super::Item;
 use serde_json::value::RawValue;
+use std::ops::RangeInclusive;
 
 /// A message is sent when it has so many bytes.
 pub(super) const FULL: usize = 512 * 1024;
 
 /// Records in the order of their lines; never empty when it is sent.
 #[derive(Debug, Default)]
-pub(super) struct Batch {
+pub(in crate::cli) struct Batch {
     items: Vec<Item>,
     bytes: usize,
 }
 
 impl Batch {
-    pub(super) fn is_empty(&self) -> bool {
+    pub(in crate::cli) fn is_empty(&self) -> bool {
         self.items.is_empty()
     }
 
@@ -22,8 +23,14 @@ impl Batch {
         self.items.len()
     }
 
-    pub(super) fn items(&self) -> &[Item] {
+    pub(in crate::cli) fn items(&self) -> &[Item] {
         &self.items
+    }
+
+    /// The lines that its records are of, from the first to the last. It is not empty.
+    pub(in crate::cli) fn lines(&self) -> RangeInclusive<u64> {
+        let [first, .., last] = self.items.as_slice() else { return self.items[0].line..=self.items[0].line };
+        first.line..=last.line
     }
 
     /// Whether one more of `bytes` would be too much for this message. A single record always has room.
@@ -31,7 +38,7 @@ impl Batch {
         self.items.is_empty() || (self.items.len() < records && self.bytes + bytes < FULL)
     }
 
-    pub(super) fn push(&mut self, item: Item) {
+    pub(in crate::cli) fn push(&mut self, item: Item) {
         self.bytes += item.json.len() + 1;
         self.items.push(item);
     }
@@ -44,7 +51,7 @@ impl Batch {
     }
 
     /// The array that is sent.
-    pub(super) fn json(&self) -> Box<RawValue> {
+    pub(in crate::cli) fn json(&self) -> Box<RawValue> {
         let mut text = String::with_capacity(self.bytes + 2);
         text.push('[');
         for (index, item) in self.items.iter().enumerate() {

@@ -1,6 +1,10 @@
 //! What a person sees of a pipe: a line that moves, reports of refused lines, a summary.
 
-use crate::cli::style;
+use crate::cli::{
+    exit::Failure,
+    output::{for_terminal, grouped},
+    style,
+};
 use backsync_client::{ServerError, Status};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::{
@@ -15,7 +19,7 @@ const REPORTED: u64 = 20;
 
 /// Counts and shows.
 #[derive(Debug)]
-pub(super) struct Progress {
+pub(in crate::cli) struct Progress {
     bar: Option<ProgressBar>,
     quiet: bool,
     started: Instant,
@@ -28,11 +32,12 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    pub(super) fn new(quiet: bool) -> Self {
+    /// Of an input of so many bytes, where that is known.
+    pub(in crate::cli) fn new(quiet: bool, bytes: Option<u64>) -> Self {
         let bar = (!quiet && io::stderr().is_terminal()).then(|| {
-            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-            let style = ProgressStyle::with_template("{spinner} {wide_msg}").expect("the template is a constant");
-            bar.set_style(style);
+            let bar = ProgressBar::with_draw_target(bytes, ProgressDrawTarget::stderr());
+            let template = if bytes.is_some() { "{bar:30} {percent:>3}% {wide_msg}" } else { "{spinner} {wide_msg}" };
+            bar.set_style(ProgressStyle::with_template(template).expect("the templates are constants"));
             bar
         });
         Self {
@@ -47,17 +52,23 @@ impl Progress {
         }
     }
 
-    pub(super) fn line_read(&self) {
+    pub(in crate::cli) fn bytes_read(&self, bytes: usize) {
+        if let Some(bar) = &self.bar {
+            bar.inc(u64::try_from(bytes).expect("a length fits"));
+        }
+    }
+
+    pub(in crate::cli) fn line_read(&self) {
         self.read.set(self.read.get() + 1);
     }
 
-    pub(super) fn lines_acknowledged(&self, lines: u64) {
+    pub(in crate::cli) fn lines_acknowledged(&self, lines: u64) {
         self.acknowledged.set(self.acknowledged.get() + lines);
         self.waits.take();
     }
 
     /// The server refused a record of this line for itself.
-    pub(super) fn line_refused(&self, line: u64, cause: impl Display) {
+    pub(in crate::cli) fn line_refused(&self, line: u64, cause: impl Display) {
         if self.last_refused.replace(line) == line {
             return;
         }
@@ -84,8 +95,16 @@ impl Progress {
         }
     }
 
-    pub(super) fn refused(&self) -> u64 {
-        self.refused.get()
+    /// Whether no line was refused.
+    ///
+    /// # Errors
+    /// How many were.
+    pub(in crate::cli) fn verdict(&self) -> Result<(), Failure> {
+        match self.refused.get() {
+            0 => Ok(()),
+            1 => Err(Failure::failed("1 line was refused")),
+            refused => Err(Failure::failed(format!("{refused} lines were refused"))),
+        }
     }
 
     /// Lines that are read and neither stored nor refused.
@@ -93,7 +112,7 @@ impl Progress {
         self.read.get().saturating_sub(self.acknowledged.get() + self.refused.get())
     }
 
-    pub(super) fn draw(&self, status: &Status) {
+    pub(in crate::cli) fn draw(&self, status: &Status) {
         let Some(bar) = &self.bar else { return };
         let state = match status {
             Status::Connecting { .. } => ", no connection, trying again".to_owned(),
@@ -103,12 +122,12 @@ impl Progress {
         let rate = grouped((self.read.get() as f64 / seconds) as u64);
         let (read, outstanding) = (grouped(self.read.get()), grouped(self.outstanding()));
         let message = format!("{read} lines, {rate}/s, {outstanding} not acknowledged{state}");
-        bar.set_message(crate::cli::output::for_terminal(&message).into_owned());
+        bar.set_message(for_terminal(&message).into_owned());
         bar.tick();
     }
 
     /// Take the moving line away and say what was done.
-    pub(super) fn finish(&self) {
+    pub(in crate::cli) fn finish(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
@@ -142,26 +161,13 @@ fn eprintln_quietly(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
-/// `1,234,567`.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn the_summary_says_what_became_of_every_line() {
-        let progress = Progress::new(true);
+        let progress = Progress::new(true, None);
         progress.read.set(100_000);
         progress.lines_acknowledged(100_000);
         let took = Duration::from_millis(2_140);
@@ -173,12 +179,5 @@ mod tests {
             progress.summary(took),
             "100,000 lines in 2.1 s, 99,990 acknowledged, 1 refused, 9 NOT acknowledged"
         );
-    }
-
-    #[test]
-    fn numbers_are_grouped() {
-        for (number, text) in [(0, "0"), (999, "999"), (1_000, "1,000"), (1_234_567, "1,234,567")] {
-            assert_eq!(grouped(number), text);
-        }
     }
 }

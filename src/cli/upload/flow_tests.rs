@@ -1,17 +1,23 @@
 //! The flow against a store that refuses, loses and delays.
 
-use super::{
-    batch::Batch,
-    flow::Flow,
-    progress::Progress,
-    record::Recorder,
-    upload::{Acknowledgement, Upload},
-};
+use super::{Acknowledgement, Batch, Flow, Gathering, Item, Piece, Progress, Records, Upload};
 use crate::cli::exit::Failure;
 use backsync_client::{ClientError, End, ServerError};
 use serde_json::Value;
-use std::{cell::RefCell, rc::Rc};
+use std::{cell::RefCell, rc::Rc, time::Duration};
 use tokio::sync::watch;
+
+/// Each line is a message.
+struct Messages;
+
+impl Records for Messages {
+    fn records(&mut self, piece: &Piece<'_>) -> Result<Vec<Item>, String> {
+        let json = serde_json::json!({"message": piece.text}).to_string();
+        Ok(vec![Item { json, line: piece.line, ends_line: piece.ends }])
+    }
+}
+
+const GATHERING: Gathering = Gathering { first_line: 1, records: 10, linger: Some(Duration::from_millis(50)) };
 
 /// Stores what its rule does not refuse. The rule sees the messages of a batch and the number of the attempt.
 struct Store<F> {
@@ -49,17 +55,23 @@ fn pipe(
     let input: String = (0..count).map(|n| format!("{n}\n")).collect();
     let stored = Rc::new(RefCell::new(Vec::new()));
     let store = Store { stored: Rc::clone(&stored), attempts: RefCell::new(0), rule };
-    let progress = Progress::new(true);
+    let progress = Progress::new(true, None);
     let (_stop, stopped) = watch::channel(false);
-    let flow = Flow::new(input.as_bytes(), store, Recorder::new(true), 10, &progress, stopped);
+    let flow = Flow::new(input.as_bytes(), Messages, store, GATHERING, &progress, stopped);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-    let result = runtime.block_on(flow.run());
+    let result = runtime.block_on(flow.run()).and_then(|()| progress.verdict());
     if result != Err(Failure::NoConnection(End::Closed.to_string()))
         && !matches!(&result, Err(Failure::Failed(why)) if why.contains("forbidden"))
     {
         assert_eq!(progress.outstanding(), 0);
     }
-    (stored.take(), progress.refused(), result)
+    (stored.take(), refused(&progress), result)
+}
+
+/// How many lines were refused, as the verdict says it.
+fn refused(progress: &Progress) -> u64 {
+    let Err(Failure::Failed(verdict)) = progress.verdict() else { return 0 };
+    verdict.split(' ').next().unwrap().parse().unwrap()
 }
 
 fn numbers(count: usize) -> Vec<String> {
@@ -138,12 +150,12 @@ fn a_line_leaves_though_no_other_follows_and_a_stop_flushes_what_was_read() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let stored = Rc::new(RefCell::new(Vec::new()));
     let store = Store { stored: Rc::clone(&stored), attempts: RefCell::new(0), rule: |_: &[String], _| None };
-    let progress = Progress::new(true);
+    let progress = Progress::new(true, None);
     let (stop, stopped) = watch::channel(false);
     runtime.block_on(async {
         use tokio::io::AsyncWriteExt;
         let (mut writer, reader) = tokio::io::duplex(1024);
-        let flow = Flow::new(reader, store, Recorder::new(true), 10, &progress, stopped);
+        let flow = Flow::new(reader, Messages, store, GATHERING, &progress, stopped);
         let feed = async {
             writer.write_all(b"one\ntw").await.unwrap();
             while stored.borrow().is_empty() {

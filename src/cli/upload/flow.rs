@@ -6,11 +6,10 @@
 //! their way with it are stored before it.
 
 use super::{
+    Acknowledgement, Item, Records, Upload,
     batch::Batch,
     lines::{Lines, Piece},
     progress::Progress,
-    record::Recorder,
-    upload::{Acknowledgement, Upload},
 };
 use crate::cli::exit::Failure;
 use backsync_client::{ClientError, ServerError};
@@ -24,18 +23,28 @@ use tokio::{
 
 /// Batches that may be on their way at once.
 const WINDOW: usize = 8;
-/// The longest time that a line waits for others.
-const LINGER: Duration = Duration::from_millis(50);
 /// Read at most so much at once.
 const CHUNK: usize = 64 * 1024;
 /// The first and the longest wait before a batch is repeated that the server could not take.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
-pub(super) struct Flow<'p, R, U> {
+/// How lines are gathered to batches.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::cli) struct Gathering {
+    /// The number of the first line.
+    pub(in crate::cli) first_line: u64,
+    /// A batch leaves when it has so many records,
+    pub(in crate::cli) records: usize,
+    /// or one of them has waited so long for others; none where that depends on the lines alone.
+    pub(in crate::cli) linger: Option<Duration>,
+}
+
+pub(in crate::cli) struct Flow<'p, R, M, U> {
     input: R,
+    recorder: M,
     upload: U,
-    recorder: Recorder,
     records: usize,
+    linger: Option<Duration>,
     progress: &'p Progress,
     stop: watch::Receiver<bool>,
     lines: Lines,
@@ -45,26 +54,25 @@ pub(super) struct Flow<'p, R, U> {
     in_flight: VecDeque<(Batch, Acknowledgement)>,
 }
 
-impl<'p, R: AsyncRead + Unpin, U: Upload> Flow<'p, R, U> {
-    /// From `input` to `upload`, at most `records` in a batch, until the input ends or `stop` becomes true.
-    pub(super) fn new(
+impl<'p, R: AsyncRead + Unpin, M: Records, U: Upload> Flow<'p, R, M, U> {
+    /// From `input` by `recorder` to `upload`, until the input ends or `stop` becomes true.
+    pub(in crate::cli) fn new(
         input: R,
+        recorder: M,
         upload: U,
-        recorder: Recorder,
-        records: usize,
+        Gathering { first_line, records, linger }: Gathering,
         progress: &'p Progress,
         stop: watch::Receiver<bool>,
     ) -> Self {
-        let (lines, batch) = (Lines::new(), Batch::default());
-        let in_flight = VecDeque::new();
-        Self { input, upload, recorder, records, progress, stop, lines, batch, leaves_at: None, in_flight }
+        let (lines, batch, in_flight) = (Lines::new(first_line), Batch::default(), VecDeque::new());
+        Self { input, recorder, upload, records, linger, progress, stop, lines, batch, leaves_at: None, in_flight }
     }
 
     /// Run to the end.
     ///
     /// # Errors
-    /// Lines that were refused, input that could not be read to its end, a connection that is lost for good.
-    pub(super) async fn run(mut self) -> Result<(), Failure> {
+    /// Input that could not be read to its end, a connection that is lost for good. Lines that were refused are in the progress.
+    pub(in crate::cli) async fn run(mut self) -> Result<(), Failure> {
         let read = self.read_to_end().await?;
         while let Some(piece) = self.lines.last() {
             let items = record(&mut self.recorder, self.progress, &piece);
@@ -73,13 +81,9 @@ impl<'p, R: AsyncRead + Unpin, U: Upload> Flow<'p, R, U> {
         self.send().await?;
         self.settle_all().await?;
         if let Err(cause) = read {
-            return Err(Failure::failed(format!("cannot read stdin: {cause}; what was read is acknowledged")));
+            return Err(Failure::failed(format!("cannot read the input: {cause}; what was read is acknowledged")));
         }
-        match self.progress.refused() {
-            0 => Ok(()),
-            1 => Err(Failure::failed("1 line was refused")),
-            refused => Err(Failure::failed(format!("{refused} lines were refused"))),
-        }
+        Ok(())
     }
 
     /// The inner result is the input's.
@@ -98,7 +102,7 @@ impl<'p, R: AsyncRead + Unpin, U: Upload> Flow<'p, R, U> {
                 answer = oldest(&mut self.in_flight), if has_batches => self.settle(answer).await?,
                 read = read(&mut self.input, &mut self.lines), if has_room => match read {
                     Ok(0) => return Ok(Ok(())),
-                    Ok(_) => {}
+                    Ok(bytes) => self.progress.bytes_read(bytes),
                     Err(cause) => return Ok(Err(cause)),
                 },
                 () = sleep_until(leaves_at.unwrap_or_else(Instant::now)), if leaves_at.is_some() => self.send().await?,
@@ -120,13 +124,13 @@ impl<'p, R: AsyncRead + Unpin, U: Upload> Flow<'p, R, U> {
         Ok(Ok(()))
     }
 
-    async fn gather(&mut self, items: Vec<super::record::Item>) -> Result<(), Failure> {
+    async fn gather(&mut self, items: Vec<Item>) -> Result<(), Failure> {
         for item in items {
             if !self.batch.has_room(item.json.len(), self.records) {
                 self.send().await?;
             }
             self.batch.push(item);
-            self.leaves_at.get_or_insert_with(|| Instant::now() + LINGER);
+            self.leaves_at = self.leaves_at.or_else(|| self.linger.map(|linger| Instant::now() + linger));
         }
         if !self.batch.has_room(0, self.records) {
             self.send().await?;
@@ -156,9 +160,11 @@ impl<'p, R: AsyncRead + Unpin, U: Upload> Flow<'p, R, U> {
     /// are sent again, one at a time in the order of their lines, until each record is stored or refused for itself.
     async fn settle(&mut self, answer: Result<(), ClientError>) -> Result<(), Failure> {
         let (batch, _) = self.in_flight.pop_front().expect("the oldest batch has answered");
-        let Some(refusal) = self.acknowledge(&batch, answer)? else { return Ok(()) };
+        let mut settled = *batch.lines().end();
+        let Some(refusal) = self.acknowledge(&batch, answer)? else { return self.note(settled) };
         let mut refused = VecDeque::from([(batch, refusal)]);
         while let Some((batch, acknowledgement)) = self.in_flight.pop_front() {
+            settled = *batch.lines().end();
             let answer = acknowledgement.await;
             refused.extend(self.acknowledge(&batch, answer)?.map(|refusal| (batch, refusal)));
         }
@@ -189,7 +195,11 @@ impl<'p, R: AsyncRead + Unpin, U: Upload> Flow<'p, R, U> {
                 }
             }
         }
-        Ok(())
+        self.note(settled)
+    }
+
+    fn note(&self, settled: u64) -> Result<(), Failure> {
+        self.upload.settled(settled).map_err(Failure::Failed)
     }
 
     async fn again(&mut self, batch: Batch, refused: &mut VecDeque<(Batch, Refusal)>) -> Result<(), Failure> {
@@ -236,11 +246,22 @@ fn is_too_many(cause: &ClientError) -> bool {
     matches!(cause, ClientError::Refused(cause) if cause.known_code() == Some(ErrorCode::LimitExceeded))
 }
 
-fn record(recorder: &mut Recorder, progress: &Progress, piece: &Piece<'_>) -> Vec<super::record::Item> {
+fn record(recorder: &mut impl Records, progress: &Progress, piece: &Piece<'_>) -> Vec<Item> {
     if piece.ends {
         progress.line_read();
     }
-    recorder.records(piece)
+    match recorder.records(piece) {
+        Ok(items) => {
+            if items.is_empty() && piece.ends {
+                progress.lines_acknowledged(1);
+            }
+            items
+        }
+        Err(cause) => {
+            progress.line_refused(piece.line, cause);
+            Vec::new()
+        }
+    }
 }
 
 async fn oldest(in_flight: &mut VecDeque<(Batch, Acknowledgement)>) -> Result<(), ClientError> {

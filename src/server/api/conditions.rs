@@ -1,0 +1,170 @@
+//! `ETag`, `If-Match` and `If-None-Match`: a record's tag is its revision, and what a write expects becomes its base.
+
+use super::{params::Params, problem::Problem, reply::Reply};
+use actix_web::{HttpRequest, http::header};
+use backsync_protocol::{ErrorCode, ErrorObject, json};
+use std::fmt::Write;
+
+/// What has to hold for a write to be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Condition {
+    /// Nothing.
+    None,
+    /// The record is there, and is of this revision.
+    Is(u64),
+    /// It is there.
+    Exists,
+    /// It is not there.
+    Absent,
+}
+
+impl Condition {
+    /// That of a write.
+    ///
+    /// # Errors
+    /// Where it is none that this server could have been the reason for.
+    pub(super) fn of(request: &HttpRequest) -> Result<Self, Problem> {
+        let tags = |name| tags(request, name);
+        match (tags(header::IF_MATCH)?.as_deref(), tags(header::IF_NONE_MATCH)?.as_deref()) {
+            (None, None) => Ok(Self::None),
+            (Some(["*"]), None) => Ok(Self::Exists),
+            (Some([tag]), None) => tag.trim_matches('"').parse().map(Self::Is).map_err(|_| {
+                let given = json::excerpt(tag);
+                Problem::invalid(format!("If-Match is *, or the ETag of a record as this server gave it, not {given}"))
+            }),
+            (None, Some(["*"])) => Ok(Self::Absent),
+            (None, Some(_)) => {
+                Err(Problem::invalid("a write takes If-None-Match: * only, to insert what is not there"))
+            }
+            (Some(_), None) => Err(Problem::invalid("a write takes one ETag in If-Match")),
+            (Some(_), Some(_)) => Err(Problem::invalid("a write takes If-Match or If-None-Match, not both")),
+        }
+    }
+
+    /// What an error is here: a conflict with what was expected is a condition that does not hold.
+    pub(super) fn problem(self, error: ErrorObject) -> Problem {
+        if error.code == ErrorCode::Conflict && self != Self::None { Problem::unmet(error) } else { error.into() }
+    }
+
+    /// It does not hold: there is no such record.
+    pub(super) fn missing() -> Problem {
+        Problem::unmet(ErrorObject::new(
+            ErrorCode::NotFound,
+            "If-Match: * asks for a record, and there is none of this id",
+        ))
+    }
+}
+
+/// The `options` of an upsert: what its URL says, and what its condition asks for. [`Condition::Exists`] has become a revision.
+pub(super) fn options(params: &Params, condition: Condition, replace: bool) -> String {
+    let mut out = String::from("{");
+    append_terms(params, condition, &mut out);
+    write!(out, "\"replace\":{replace}}}").expect("writing to a string cannot fail");
+    out
+}
+
+/// Those of a deletion.
+pub(super) fn options_of_deletion(params: &Params, condition: Condition) -> String {
+    let mut out = String::from("{");
+    append_terms(params, condition, &mut out);
+    // Behind each there is a comma.
+    if out.len() > 1 {
+        out.pop();
+    }
+    out.push('}');
+    out
+}
+
+fn append_terms(params: &Params, condition: Condition, out: &mut String) {
+    let policy = match condition {
+        Condition::Absent => Some("server-wins"),
+        Condition::Is(_) => params.get("policy").or(Some("server-wins")),
+        _ => params.get("policy"),
+    };
+    for (name, value) in [("policy", policy), ("prefer", params.get("prefer"))] {
+        if let Some(value) = value {
+            write!(out, "\"{name}\":").expect("writing to a string cannot fail");
+            json::append_string(value, out);
+            out.push(',');
+        }
+    }
+    match condition {
+        Condition::Is(revision) => write!(out, "\"base\":{revision},").expect("writing to a string cannot fail"),
+        Condition::Absent => out.push_str("\"base\":0,"),
+        _ => {}
+    }
+}
+
+/// The tag of a record.
+pub(super) fn tag_of_record(reply: &Reply) -> Option<String> {
+    reply.stamp()?.revision.map(|revision| format!("\"{revision}\""))
+}
+
+/// The tag of an answer of many: where the models stood that it was read from.
+pub(super) fn tag_of_list(reply: &Reply) -> Option<String> {
+    let mut tag = format!("\"{}", reply.position.as_deref()?);
+    for (model, position) in &reply.positions {
+        write!(tag, ",{model}@{position}").expect("writing to a string cannot fail");
+    }
+    tag.push('"');
+    Some(tag)
+}
+
+/// Whether who asks has what bears this tag already.
+pub(super) fn is_known(request: &HttpRequest, tag: Option<&str>) -> bool {
+    let Ok(Some(known)) = tags(request, header::IF_NONE_MATCH) else { return false };
+    tag.is_some_and(|tag| known.iter().any(|known| *known == "*" || known.trim_start_matches("W/") == tag))
+}
+
+/// The tags in a header.
+fn tags(request: &HttpRequest, name: header::HeaderName) -> Result<Option<Vec<&str>>, Problem> {
+    let Some(value) = request.headers().get(&name) else { return Ok(None) };
+    let text = value.to_str().map_err(|_| Problem::invalid(format!("the header {name} is not ASCII text")))?;
+    // Tags of this server may have commas, between their quotes.
+    let (mut tags, mut is_quoted, mut start) = (Vec::new(), false, 0);
+    for (at, byte) in text.bytes().enumerate() {
+        match byte {
+            b'"' => is_quoted = !is_quoted,
+            b',' if !is_quoted => {
+                tags.push(text[start..at].trim());
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    tags.push(text[start..].trim());
+    Ok(Some(tags))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::test::TestRequest;
+
+    fn with(headers: &[(&str, &str)]) -> HttpRequest {
+        let request = TestRequest::default();
+        headers.iter().fold(request, |request, header| request.insert_header(*header)).to_http_request()
+    }
+
+    #[test]
+    fn a_condition_is_read_from_the_headers() {
+        let of = |headers: &[(&str, &str)]| Condition::of(&with(headers)).ok();
+        assert_eq!(of(&[]), Some(Condition::None));
+        assert_eq!(of(&[("if-match", "\"12\"")]), Some(Condition::Is(12)));
+        assert_eq!(of(&[("if-match", "*")]), Some(Condition::Exists));
+        assert_eq!(of(&[("if-none-match", "*")]), Some(Condition::Absent));
+        for wrong in ["", "W/\"12\"", "\"a\"", "\"1\",\"2\"", "-1"] {
+            assert_eq!(of(&[("if-match", wrong)]), None, "{wrong}");
+        }
+        assert_eq!(of(&[("if-none-match", "\"1\"")]), None);
+        assert_eq!(of(&[("if-match", "*"), ("if-none-match", "*")]), None);
+    }
+
+    #[test]
+    fn what_is_known_is_told_by_its_tag() {
+        let known = |value| is_known(&with(&[("if-none-match", value)]), Some("\"3f.7,User@3f.2\""));
+        assert!(known("\"3f.7,User@3f.2\"") && known("\"1\", W/\"3f.7,User@3f.2\"") && known("*"));
+        assert!(!known("\"3f.7\"") && !known("3f.7") && !known(""));
+        assert!(!is_known(&with(&[("if-none-match", "*")]), None));
+    }
+}

@@ -1,0 +1,171 @@
+//! `/api/{Model}/events`: the changes of a model as server-sent events, from now or from a position on.
+//!
+//! Each event is a message of the wire, a push, as `data`, and its position as `id`. A browser that connects again says the last
+//! one as `Last-Event-ID`, and is told what it missed.
+
+use super::{
+    Answer, Api,
+    body::no_json,
+    description::{Asking, OfModel, Problems},
+    exchange::{Asker, Exchange, ending},
+    params::Params,
+    problem::Problem,
+    reply::Reply,
+    segment,
+};
+use crate::broker::{Framing, Progress};
+use actix_web::{
+    HttpRequest, HttpResponse,
+    body::{BodySize, MessageBody},
+    http::header,
+};
+use backsync_protocol::{
+    ErrorCode, ErrorObject,
+    json::{self, Raw},
+};
+use bytes::Bytes;
+use std::{
+    convert::Infallible,
+    fmt::Write,
+    future::poll_fn,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+/// What waits here for a slow reader. More waits in the connection's outbox, which has a rule for when it is too much.
+const ROOM: usize = 64 << 10;
+
+/// After so many milliseconds a browser comes back.
+const RETRY: &str = "retry: 1000\n";
+
+/// What is to be told.
+pub(super) const ASKED: [&str; 3] = ["where", "ids", "since"];
+
+/// Changes as they happen
+///
+/// Server-sent events: each has a push of the wire as `data`, and its position as `id`.
+#[utoipa::path(get, path = "/api/{model}/events", tag = "Events", params(OfModel, Asking,
+    ("where" = Option<String>, Query, description = "A filter as JSON text."),
+    ("ids" = Option<String>, Query, description = "These records only."),
+    ("since" = Option<String>, Query, description = "From this position on; one that leads nowhere gives everything."),
+    ("Last-Event-ID" = Option<String>, Header, description = "The same, as a browser says it.")
+), responses((status = 200, description = "Events, without end.", body = String, content_type = "text/event-stream"), Problems))]
+pub(super) async fn open(request: HttpRequest) -> Answer {
+    let model = segment(&request, "model")?;
+    let params = Params::of(&request, &[&ASKED[..], &["client"]].concat())?;
+    let asker = Asker::of(&request, params.client())?;
+    let query = with_last(&request, params.object(&ASKED)?, &params)?;
+    let worker = (Api::of(&request).worker)().map_err(Problem::refused)?;
+    let exchange = Exchange::with(&worker, &asker, Framing::Events, ROOM)?;
+    let message = asker.message(&model, "subscribe", Some(&query), None);
+    if exchange.offer(&message) == Progress::Later {
+        return Err(ErrorObject::new(ErrorCode::Internal, "a new connection waits for nothing").into());
+    }
+    exchange.flush();
+    // The reply comes before any push; it may be long.
+    let mut text = Vec::new();
+    let end = loop {
+        let more = poll_fn(|context| poll_any(&exchange, context)).await;
+        if more.is_empty() {
+            return Err(ending().into());
+        }
+        let from = text.len().saturating_sub(1);
+        text.extend_from_slice(&more);
+        if let Some(at) = memchr::memmem::find(&text[from..], b"\n\n") {
+            break from + at;
+        }
+    };
+    let behind = text.split_off(end + 2);
+    let reply = text.strip_suffix(b"\n\n").unwrap_or(&text);
+    let json = memchr::memmem::find(reply, b"data: ").map_or(reply, |at| &reply[at + 6..]);
+    let reply = Reply::parse(Bytes::copy_from_slice(json))?;
+    let mut first = RETRY.to_owned();
+    append_told(&model, &reply, params.get("since").is_some() || last(&request).is_some(), &mut first)?;
+    let first = [first.into_bytes(), behind].concat().into();
+    Ok(HttpResponse::Ok()
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        // As it comes: what waits to be compressed would come late.
+        .insert_header((header::CONTENT_ENCODING, "identity"))
+        .insert_header(("x-accel-buffering", "no"))
+        .content_type("text/event-stream")
+        .body(Events { exchange, first }))
+}
+
+fn last(request: &HttpRequest) -> Option<&header::HeaderValue> {
+    request.headers().get("last-event-id").filter(|value| !value.is_empty())
+}
+
+/// The query with the position that the browser saw last, which goes before that of the URL.
+fn with_last(request: &HttpRequest, query: String, params: &Params) -> Result<String, Problem> {
+    let Some(last) = last(request) else { return Ok(query) };
+    let last = last.to_str().map_err(|_| Problem::invalid("Last-Event-ID is a position, as an event had it"))?;
+    let mut out = params.object(&["where", "ids"])?;
+    out.pop();
+    if out.len() > 1 {
+        out.push(',');
+    }
+    out.push_str("\"since\":");
+    json::append_string(last, &mut out);
+    out.push('}');
+    Ok(out)
+}
+
+fn poll_any(exchange: &Exchange, context: &Context<'_>) -> Poll<Bytes> {
+    let mailbox = exchange.mailbox();
+    let piece = mailbox.take();
+    exchange.make_room();
+    if piece.is_empty() && !mailbox.is_ended() {
+        mailbox.wait(context);
+        return Poll::Pending;
+    }
+    Poll::Ready(piece)
+}
+
+/// What a reply tells, as the pushes that would have told it. Only the last has a position, so that who loses the connection
+/// before it is told again.
+fn append_told(model: &str, reply: &Reply, has_since: bool, out: &mut String) -> Result<(), Problem> {
+    let elements = |text: &str| -> Result<Vec<String>, Problem> {
+        let elements: Vec<Raw<'_>> = serde_json::from_str(text).map_err(|cause| no_json(cause.to_string()))?;
+        Ok(elements.into_iter().map(|element| element.get().to_owned()).collect())
+    };
+    let mut push = |method: &str, data: &str| {
+        writeln!(out, "data: {{\"event\":\"{model}:{method}\",\"data\":{data}}}\n")
+            .expect("writing to a string cannot fail");
+    };
+    if has_since && reply.is_reset {
+        push("reset", reply.data());
+    } else if has_since {
+        for id in elements(reply.deleted.as_deref().unwrap_or("[]"))? {
+            push("delete", &format!("{{\"id\":{id}}}"));
+        }
+        for record in elements(reply.data())? {
+            push("upsert", &record);
+        }
+    }
+    if let Some(position) = &reply.position {
+        // Without data it is no event, but what the browser says when it comes back.
+        write!(out, "id: {position}\n\n").expect("writing to a string cannot fail");
+    }
+    Ok(())
+}
+
+/// What is told.
+struct Events {
+    exchange: Exchange,
+    first: Bytes,
+}
+
+impl MessageBody for Events {
+    type Error = Infallible;
+
+    fn size(&self) -> BodySize {
+        BodySize::Stream
+    }
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Infallible>>> {
+        if !self.first.is_empty() {
+            return Poll::Ready(Some(Ok(std::mem::take(&mut self.first))));
+        }
+        poll_any(&self.exchange, context).map(|piece| if piece.is_empty() { None } else { Some(Ok(piece)) })
+    }
+}
