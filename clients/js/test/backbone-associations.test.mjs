@@ -92,6 +92,10 @@ for (const sync of ["socket", "ajax"]) {
     await jack.removeFrom("pets", "rex");
     await jack.removeFrom("friends", new User({ id: "joe" }));
     await jack.removeFrom("friends", "nobody");
+    await jack.removeFrom("pets", "nobody");
+    for (const name of ["friends", "pets"]) {
+      await assert.rejects(jack.addTo(name, "nobody"), (error) => error.code === "not_found" || error.status === 404);
+    }
     const wanted = ["jill", data.id, jules.id, "jane"];
     const [{ friends }] = await somebody.read("User", { ids: ["jack"] });
     assert.deepEqual([friends, jack.get("friends")], [wanted, wanted], "the model follows");
