@@ -184,6 +184,22 @@ test("a write that is refused is taken back where changes are applied", async (t
   assert.deepEqual([errors, task.get("n")], [["conflict"], 1]);
 });
 
+test("who hears of a record in two ways is told once, and nobody of what they did themselves", async (t) => {
+  const { backsync, somebody, client } = await setUp(t);
+  const tasks = new (backsync.Collection.extend({ modelName: "Task" }))();
+  await somebody.upsert("Task", { id: "x", n: 0 });
+  await tasks.fetch();
+  const task = tasks.get("x");
+  await task.subscribe().fetch();
+  const told = [];
+  task.on("updated:n", (_, value) => told.push(value));
+  await somebody.upsert("Task", { id: "x", n: 1 });
+  await heard(client, somebody, "Task");
+  await task.save({ n: 2 }, { patch: true });
+  await heard(client, somebody, "Task");
+  assert.deepEqual(told, [1]);
+});
+
 test("who looks for something else hears of that alone", async (t) => {
   const { backsync, somebody, client } = await setUp(t);
   const tasks = new (backsync.Collection.extend({ modelName: "Task", config: { live: true } }))();
