@@ -59,7 +59,9 @@ for (const sync of ["socket", "ajax"]) {
     await jack.fetch({ populate: "spouse,friends" });
     const jane = jack.get("spouse", true);
     assert.ok(jane instanceof User && jane.get("name") === "Jane");
+    jane.set("name", "Janet");
     assert.equal(jack.get("spouse", true), jane, "the same each time");
+    assert.equal(jane.get("name"), "Janet", "and it is left as it is");
     const friends = jack.get("friends", true);
     assert.deepEqual([friends.pluck("name"), friends.at(0) instanceof User], [["Joe", "Jill"], true]);
     assert.equal(jack.get("nickname"), undefined);
@@ -90,6 +92,10 @@ for (const sync of ["socket", "ajax"]) {
     await jack.removeFrom("pets", "rex");
     await jack.removeFrom("friends", new User({ id: "joe" }));
     await jack.removeFrom("friends", "nobody");
+    await jack.removeFrom("pets", "nobody");
+    for (const name of ["friends", "pets"]) {
+      await assert.rejects(jack.addTo(name, "nobody"), (error) => error.code === "not_found" || error.status === 404);
+    }
     const wanted = ["jill", data.id, jules.id, "jane"];
     const [{ friends }] = await somebody.read("User", { ids: ["jack"] });
     assert.deepEqual([friends, jack.get("friends")], [wanted, wanted], "the model follows");

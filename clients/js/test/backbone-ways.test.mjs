@@ -44,7 +44,11 @@ for (const [sync, wanted] of [["ajax socket", 0], ["ajax socket subscribe", 0], 
     way.up();
     await stands(client, "open");
     await heard(client, somebody, "Task");
-    assert.deepEqual([tasks.get("x").get("n"), task.get("n"), tasks.has("y")], [wanted, wanted, !wanted]);
+    const present = () => [tasks.get("x").get("n"), task.get("n"), tasks.has("y")];
+    assert.deepEqual(present(), [wanted, wanted, !wanted]);
+    await somebody.upsert("Task", { id: "x", n: 3 });
+    await heard(client, somebody, "Task");
+    assert.deepEqual(present(), [wanted, wanted, !wanted], "what comes now is told");
     assert.equal(way.sent.some(({ event, data }) => event === "Task:read" && data.ids?.[0] === "x"), sync !== "ajax socket");
   });
 }

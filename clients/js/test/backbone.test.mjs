@@ -68,8 +68,21 @@ test("who binds without reading hears what comes, and nothing that was there", a
   await somebody.upsert("Task", { id: "new" });
   await heard(client, somebody, "Task");
   assert.deepEqual(said.filter((id) => !id.startsWith("mark")), ["new"]);
+  tasks.syncUnbind();
+  await notPushed(client, somebody, "Task");
   assert.throws(() => tasks.syncBind("read", () => {}), TypeError);
 });
+
+/** Nothing of the model is pushed any more. */
+async function notPushed(client, somebody, model) {
+  const pushes = [];
+  const stop = client.on("push", (push) => pushes.push(push));
+  await client.request(`${model}:read`, {}, { options: { listen: false } });
+  await somebody.upsert(model, { id: `late-${Math.random()}` });
+  await client.request(`${model}:read`, {}, { options: { listen: false } });
+  stop();
+  assert.deepEqual(pushes, []);
+}
 
 test("a handler is unbound by itself, and with who listens", async (t) => {
   const { Backbone, backsync, somebody, client } = await setUp(t);
@@ -101,12 +114,8 @@ test("a collection that stops listening is told no more, and the server says no 
   const tasks = new (backsync.Collection.extend({ modelName: "Task", config: { live: true } }))();
   await tasks.fetch();
   tasks.stopListening();
-  const pushes = [];
-  client.on("push", (push) => pushes.push(push));
-  await client.request("Task:read", {}, { options: { listen: false } });
-  await somebody.upsert("Task", { id: "x" });
-  await client.request("Task:read", {}, { options: { listen: false } });
-  assert.deepEqual([tasks.length, pushes], [0, []]);
+  await notPushed(client, somebody, "Task");
+  assert.equal(tasks.length, 0);
 });
 
 test("a live collection is as the server has it, in its order, and what it does itself is done once", async (t) => {
@@ -173,6 +182,33 @@ test("a write that is refused is taken back where changes are applied", async (t
   const errors = [];
   await assert.rejects(task.save({ n: 2 }, { error: (model, error) => errors.push(error.code) }), { code: "conflict" });
   assert.deepEqual([errors, task.get("n")], [["conflict"], 1]);
+});
+
+test("who hears of a record in two ways is told once, and nobody of what they did themselves", async (t) => {
+  const { backsync, somebody, client } = await setUp(t);
+  const tasks = new (backsync.Collection.extend({ modelName: "Task" }))();
+  await somebody.upsert("Task", { id: "x", n: 0 });
+  await tasks.fetch();
+  const task = tasks.get("x");
+  await task.subscribe().fetch();
+  const told = [];
+  task.on("updated:n", (_, value) => told.push(value));
+  await somebody.upsert("Task", { id: "x", n: 1 });
+  await heard(client, somebody, "Task");
+  await task.save({ n: 2 }, { patch: true });
+  await heard(client, somebody, "Task");
+  assert.deepEqual(told, [1]);
+});
+
+test("who looks for something else hears of that alone", async (t) => {
+  const { backsync, somebody, client } = await setUp(t);
+  const tasks = new (backsync.Collection.extend({ modelName: "Task", config: { live: true } }))();
+  await tasks.fetch({ where: { list: "a" } });
+  await tasks.fetch({ where: { list: "b" } });
+  await somebody.upsert("Task", [{ id: "x", list: "a" }, { id: "y", list: "b" }]);
+  await becomes(tasks, () => tasks.has("y"));
+  await heard(client, somebody, "Task");
+  assert.deepEqual(tasks.pluck("id"), ["y"]);
 });
 
 test("a model that waits for its answer is the one that its collection gets", async (t) => {

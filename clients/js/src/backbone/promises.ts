@@ -1,4 +1,4 @@
-/** The promises that calls return: jQuery's with `done` and `fail` where Backbone has jQuery, as its own are then; the platform's elsewhere. */
+/** The promises that calls return: jQuery's, with `done` and `fail`, where Backbone has jQuery; the platform's elsewhere. */
 
 import type { Instance, SyncMethod } from "./backbone.js";
 

@@ -75,7 +75,10 @@ export class SocketWay implements Way {
 
   async link({ owner, other, via }: Link, isSet: boolean): Promise<void> {
     const [keeper, attribute, id] = via === undefined ? [owner, owner.association, other.id] : [other, via, owner.id];
-    let record: Rec | null = await this.one(keeper.name, keeper.id, []);
+    // Nobody is led to who is not there; the name of one who has gone can be taken away.
+    if (isSet) await this.one(other.name, other.id, []);
+    let [record = null] = (await this.many(keeper.name, { ids: [keeper.id] }, [])) as readonly (Rec | null)[];
+    if (!record && keeper === other) return;
     for (let attempt = 0; attempt < ATTEMPTS && record; attempt++) {
       const value = linked(record[attribute], id, isSet, via === undefined);
       if (value === undefined) return;

@@ -14,7 +14,7 @@ export function modelNameOf(instance: Instance): string {
   return name;
 }
 
-/** The URL for `Backbone.sync`, to be asked before a new model has its id: below `api`, unless a class says another that is more than a name. */
+/** The URL for `Backbone.sync`, asked before a new model has its id: below `api`, unless a class says more than a name. */
 export function urlOf(instance: Instance, api: string, id?: string): string {
   const own = (named(instance) ?? named(relative(instance))) ? undefined : written(instance);
   if (own?.replace(/^\//, "").includes("/")) return String(result(instance, "url"));
