@@ -10,7 +10,7 @@ use backsync_protocol::{ErrorCode, ErrorObject, Revision};
 impl Hub {
     /// What became of a model since a time that was answered before; everything since 0. What a handler makes of a read holds, but
     /// for its order.
-    pub(crate) fn updates(
+    pub fn updates(
         &mut self,
         key: ConnectionKey,
         model: &str,
@@ -35,7 +35,7 @@ impl Hub {
     }
 
     /// Give the changes of a write, of which these are the first and the last, a time of their own, and answer it.
-    pub(crate) fn date(
+    pub fn date(
         &mut self,
         model: &str,
         batch: Option<(Revision, Revision)>,
