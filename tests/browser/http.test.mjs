@@ -13,15 +13,22 @@ const require = createRequire(import.meta.url);
 async function pageOf(t, broker, ...scripts) {
   const browser = await openBrowser(t);
   const page = await browser.newPage();
+  page.setDefaultTimeout(60_000);
   await page.goto(`${broker.url}/healthz`);
   for (const script of scripts) await page.addScriptTag({ path: require.resolve(script) });
   return page;
 }
 
+const put = (broker, id) =>
+  fetch(`${broker.url}/api/Task/${id}`, { method: "PUT", headers: { "content-type": "application/json" }, body: "{}" });
+
 test("Backbone's own untouched sync works", async (t) => {
   const broker = await Broker.start(t);
   const page = await pageOf(t, broker, "jquery", "underscore/underscore-umd.js", "backbone");
   const heard = broker.follow("Task");
+  // Who follows hears what comes from then on: it has to be there first.
+  await put(broker, "known");
+  await heard.next(({ data }) => data.id === "known");
   const seen = await page.evaluate(async () => {
     const { Backbone } = window;
     const Task = Backbone.Model.extend({ urlRoot: "/api/Task" });
@@ -46,7 +53,7 @@ test("Backbone's own untouched sync works", async (t) => {
   });
   assert.equal(typeof seen.made.id, "string");
   assert.deepEqual([seen.made.title, seen.made.done, seen.made.list], ["sweep", true, "home"]);
-  assert.deepEqual([seen.fetched, seen.one, seen.left, seen.missing], [2, "named", ["a/b c"], "not_found"]);
+  assert.deepEqual([seen.fetched, seen.one, seen.left, seen.missing], [3, "named", ["a/b c"], "not_found"]);
   const gone = await heard.next(({ event }) => event === "Task:delete");
   assert.equal(gone.data.id, seen.made.id);
 });
@@ -54,19 +61,18 @@ test("Backbone's own untouched sync works", async (t) => {
 test("an EventSource misses nothing when the server is killed and comes back", async (t) => {
   const broker = await Broker.start(t);
   const page = await pageOf(t, broker);
-  const put = (id) => fetch(`${broker.url}/api/Task/${id}`, { method: "PUT", headers: { "content-type": "application/json" }, body: "{}" });
   await page.evaluate(() => {
     window.seen = [];
     window.source = new EventSource("/api/Task/events");
     window.source.onmessage = ({ data }) => window.seen.push(JSON.parse(data).data.id);
     return new Promise((resolve) => window.source.addEventListener("open", resolve, { once: true }));
   });
-  await put("one");
+  await put(broker, "one");
   await page.waitForFunction(() => window.seen.includes("one"));
   await broker.killAndRestart();
-  await put("two");
+  await put(broker, "two");
   await page.waitForFunction(() => window.seen.includes("two"));
-  await put("three");
+  await put(broker, "three");
   await page.waitForFunction(() => window.seen.includes("three"));
   assert.deepEqual(await page.evaluate(() => window.seen), ["one", "two", "three"]);
 });
@@ -75,6 +81,7 @@ test("the page to try it on shows every operation, and tries one", async (t) => 
   const broker = await Broker.start(t);
   const browser = await openBrowser(t);
   const page = await browser.newPage();
+  page.setDefaultTimeout(60_000);
   const troubles = [];
   page.on("pageerror", (error) => troubles.push(String(error)));
   page.on("console", (message) => message.type() === "error" && troubles.push(message.text()));
