@@ -37,11 +37,11 @@ impl Redis {
         node: &Node,
         gone: Option<&Node>,
     ) -> Result<Vec<String>, DirectoryError> {
-        let keys = sessions.iter().map(|session| self.key(*session)).collect();
+        let keys: Vec<_> = sessions.iter().map(|session| self.key(*session)).collect();
         let gone = gone.map(Node::entry).unwrap_or_default();
-        let arguments = [node.entry(), gone, LIFE.as_millis().to_string()].map(String::into_bytes);
+        let arguments = [node.entry(), gone, LIFE.as_millis().to_string()];
         let (link, claim) = (self.link.clone(), self.claim.clone());
-        self.ask(async move { link.call(Lane::Write, &Ask::Script(&claim, keys, arguments.into())).await }).await
+        self.ask(async move { link.call(Lane::Write, &Ask::script(&claim, &keys, &arguments)).await }).await
     }
 
     async fn ask<T: FromRedisValue>(

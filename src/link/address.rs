@@ -2,9 +2,11 @@
 
 use std::{fmt, path::PathBuf};
 
-/// Where Redis is, and how it is spoken to. Shown without user and password.
+/// Where Redis is, and how it is spoken to. It is shown as its `place`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Address {
+    /// As it is shown, without user and password.
+    pub place: String,
     /// The server; or the Sentinels, or some nodes of the cluster: one that answers is enough.
     pub hosts: Vec<Host>,
     /// What these are.
@@ -59,13 +61,6 @@ impl fmt::Debug for Address {
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, Host { name, port }) in self.hosts.iter().enumerate() {
-            let comma = if at > 0 { "," } else { "" };
-            if name.contains(':') { write!(f, "{comma}[{name}]:{port}")? } else { write!(f, "{comma}{name}:{port}")? }
-        }
-        if let Topology::Sentinel { service } = &self.topology {
-            write!(f, "/{service}")?;
-        }
-        Ok(())
+        f.write_str(&self.place)
     }
 }

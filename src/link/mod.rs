@@ -13,7 +13,7 @@ pub use address::{Address, Host, Tls, Topology};
 pub(crate) use connect::Connection;
 
 use connect::Connector;
-use redis::{Cmd, ErrorKind, RedisError, RedisResult, ServerErrorKind, Value, aio::ConnectionLike};
+use redis::{Cmd, ErrorKind, RedisError, RedisResult, ServerErrorKind, ToRedisArgs, Value, aio::ConnectionLike};
 use std::{
     fmt,
     future::Future,
@@ -273,20 +273,28 @@ impl Drop for Link {
 pub(crate) enum Ask<'a> {
     /// A command.
     Command(Cmd),
-    /// A script that Redis may know already, its keys and its arguments.
-    Script(&'a redis::Script, Vec<Vec<u8>>, Vec<Vec<u8>>),
+    /// A script that Redis may know already, and the command that calls it.
+    Script(&'a redis::Script, Cmd),
 }
 
-impl Ask<'_> {
+impl<'a> Ask<'a> {
+    /// A call of a script with its keys and arguments.
+    pub(crate) fn script(script: &'a redis::Script, keys: &[Vec<u8>], arguments: &[impl ToRedisArgs]) -> Self {
+        let mut call = redis::cmd("EVALSHA");
+        call.arg(script.get_hash()).arg(keys.len()).arg(keys).arg(arguments);
+        Self::Script(script, call)
+    }
+
     async fn send(&self, connection: &mut Connection) -> RedisResult<Value> {
-        match self {
-            // What Redis refuses comes as a value here.
-            Self::Command(command) => connection.req_packed_command(command).await?.extract_error(),
-            Self::Script(script, keys, arguments) => {
-                let mut invocation = script.prepare_invoke();
-                invocation.key(keys.as_slice()).arg(arguments.as_slice());
-                invocation.invoke_async(connection).await
+        // What Redis refuses comes as a value here.
+        let (Self::Command(command) | Self::Script(_, command)) = self;
+        let answer = connection.req_packed_command(command).await?.extract_error();
+        match (self, &answer) {
+            (Self::Script(script, _), Err(error)) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
+                script.prepare_invoke().load_async(connection).await?;
+                connection.req_packed_command(command).await?.extract_error()
             }
+            _ => answer,
         }
     }
 }

@@ -14,6 +14,7 @@ pub fn open(url: &RedisUrl) -> Result<Arc<Link>, LinkError> {
 
 fn address(url: &RedisUrl) -> Address {
     Address {
+        place: url.place(),
         hosts: url.hosts.iter().map(|(name, port)| Host { name: name.clone(), port: *port }).collect(),
         topology: match &url.kind {
             RedisKind::Single => Topology::Single,

@@ -61,6 +61,23 @@ impl RedisUrl {
         Self { password: self.password.as_ref().map(|_| "***".to_owned()), ..self.clone() }
     }
 
+    /// The hosts with their ports, as in the URL.
+    fn shown_hosts(&self) -> String {
+        let shown = |(name, port): &(String, u16)| {
+            if name.contains(':') { format!("[{name}]:{port}") } else { format!("{name}:{port}") }
+        };
+        self.hosts.iter().map(shown).collect::<Vec<_>>().join(",")
+    }
+
+    /// Where it is, for people: without who asks and how.
+    #[must_use]
+    pub fn place(&self) -> String {
+        match &self.kind {
+            RedisKind::Sentinel(service) => format!("{}/{service}", self.shown_hosts()),
+            RedisKind::Single | RedisKind::Cluster => self.shown_hosts(),
+        }
+    }
+
     /// Whether both are the same Redis, or seem so.
     #[must_use]
     pub fn is_same_place(&self, other: &Self) -> bool {
@@ -164,10 +181,7 @@ impl fmt::Display for RedisUrl {
             }
             f.write_str("@")?;
         }
-        for (at, (name, port)) in self.hosts.iter().enumerate() {
-            let comma = if at > 0 { "," } else { "" };
-            if name.contains(':') { write!(f, "{comma}[{name}]:{port}")? } else { write!(f, "{comma}{name}:{port}")? }
-        }
+        f.write_str(&self.shown_hosts())?;
         match &self.kind {
             RedisKind::Single => write!(f, "/{}", self.database)?,
             RedisKind::Sentinel(service) => write!(f, "/{}/{}", encode(service).replace('/', "%2F"), self.database)?,

@@ -169,7 +169,7 @@ fn many_listeners_are_told_anew_by_one_question_for_each_part() {
 }
 
 #[test]
-fn requests_of_who_is_told_wait_and_who_goes_meanwhile_is_not_missed() {
+fn who_goes_before_all_are_told_is_not_missed() {
     run(async |node: Node| {
         let listeners: Vec<_> = (0..3).map(|_| node.listener(&json!({}))).collect();
         node.store.begin_anew();

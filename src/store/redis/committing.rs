@@ -153,7 +153,7 @@ impl Inner {
             retention: &self.options.retention,
             channels: plan.models.iter().map(|model| link.channel(tag(&self.options.groups, model), model)).collect(),
         };
-        let ask = Ask::Script(&self.scripts.commit, keys, call::arguments(plan, &calling));
+        let ask = Ask::script(&self.scripts.commit, &keys, &call::arguments(plan, &calling));
         self.ask(Lane::Write, &ask).await
     }
 
@@ -188,9 +188,9 @@ impl Inner {
         for (model, revision, id) in wanted {
             let of = Keys::of(&self.link, &self.options.groups, model);
             keys.extend([of.records, of.log]);
-            arguments.extend([revision.to_string().into_bytes(), id.clone().into_bytes()]);
+            arguments.extend([revision.to_string(), id.clone()]);
         }
-        let answer = self.ask(Lane::Write, &Ask::Script(&self.scripts.states, keys, arguments)).await?;
+        let answer = self.script(&self.scripts.states, &keys, &arguments).await?;
         let read = |answer| -> Result<Vec<Option<Record>>, Damaged> {
             let states = list(answer)?.into_iter().zip(wanted);
             states

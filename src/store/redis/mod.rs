@@ -14,6 +14,7 @@ mod committing;
 mod guesses;
 mod keys;
 mod outcomes;
+mod owning;
 mod plan;
 mod reading;
 mod stand;
@@ -28,7 +29,7 @@ pub(crate) use stand::Process;
 pub(crate) use tests::two_over_redis;
 
 use super::{
-    Answer, Commit, Few, Lease, Millis, Nodes, Outcome, Owned, Page, Part, Read, Retention, Snapshot, Store, StoreError,
+    Answer, Commit, Few, Lease, Millis, Nodes, Outcome, Owned, Page, Read, Retention, Snapshot, Store, StoreError,
 };
 use crate::link::{Ask, Lane, Link};
 use backsync_protocol::{ModelName, Position};
@@ -213,26 +214,5 @@ impl Store for Redis {
             link.close();
             Ok(())
         })
-    }
-}
-
-impl Inner {
-    /// Note which models have records with owners, before they have some: so all nodes find them.
-    async fn note_owning(&self, commits: &[Commit]) -> Result<(), StoreError> {
-        let owns = |part: &&Part| part.operations.iter().any(|operation| operation.owner().is_some());
-        let is_new = |model: &&ModelName| !self.owning.lock().unwrap_or_else(PoisonError::into_inner).contains(*model);
-        let parts = commits.iter().flat_map(|commit| &commit.parts).filter(owns);
-        let new: Vec<ModelName> = parts.map(|part| &part.model).filter(is_new).cloned().collect();
-        if new.is_empty() {
-            return Ok(());
-        }
-        let mut command = redis::cmd("SADD");
-        command.arg(self.link.key("owning", "models"));
-        for model in &new {
-            command.arg(model.as_str());
-        }
-        self.ask(Lane::Write, &Ask::Command(command)).await?;
-        self.owning.lock().unwrap_or_else(PoisonError::into_inner).extend(new);
-        Ok(())
     }
 }

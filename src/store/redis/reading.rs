@@ -10,11 +10,10 @@ use super::{
 };
 use crate::{
     link::{Ask, Lane},
-    store::{Change, ChangeKind, Lease, Nodes, Owned, Owner, Read, Selection, Snapshot, StoreError, shape},
+    store::{Change, ChangeKind, Read, Selection, Snapshot, StoreError, shape},
 };
 use backsync_protocol::{ModelName, Position, RecordId, Revision};
-use redis::{Script, Value};
-use std::collections::BTreeSet;
+use redis::{Script, ToRedisArgs, Value};
 
 /// Records, changes or graves of a page, at the most so many,
 const PAGE: usize = 1000;
@@ -161,7 +160,7 @@ impl Inner {
         loop {
             let most = PAGE.min(enough.saturating_sub(view.len())).max(1);
             let arguments = [after, most.to_string(), BYTES.to_string(), beyond.to_string()];
-            let answer = self.script(&self.scripts.page, keys.clone(), &arguments).await?;
+            let answer = self.script(&self.scripts.page, &keys, &arguments).await?;
             let read = |answer, view: &mut View| -> Result<(Stand, String), Damaged> {
                 let [stand, end, found] = exactly(answer)?;
                 let mut found = list(found)?.into_iter();
@@ -198,7 +197,7 @@ impl Inner {
         let mut next = Some(chunks.next().unwrap_or_default());
         while let Some(chunk) = next {
             let arguments: Vec<&str> = chunk.iter().map(RecordId::as_str).collect();
-            let answer = self.script(&self.scripts.some, keys.clone(), &arguments).await?;
+            let answer = self.script(&self.scripts.some, &keys, &arguments).await?;
             let read = |answer, view: &mut View| -> Result<Stand, Damaged> {
                 let [stand, found] = exactly(answer)?;
                 for (id, found) in chunk.iter().zip(list(found)?) {
@@ -237,7 +236,7 @@ impl Inner {
         let (mut first, mut after): (Option<Stand>, Revision) = (None, since);
         loop {
             let arguments = [after.to_string(), PAGE.to_string()];
-            let answer = self.script(&self.scripts.graves, keys.clone(), &arguments).await?;
+            let answer = self.script(&self.scripts.graves, &keys, &arguments).await?;
             let read = |answer, view: &mut View| -> Result<(Stand, Vec<Revision>), Damaged> {
                 let [stand, gone] = exactly(answer)?;
                 let (mut gone, mut revisions) = (list(gone)?.into_iter(), Vec::new());
@@ -268,7 +267,7 @@ impl Inner {
         // Beyond what Lua counts nothing is.
         let from = after.0.min(1 << 53).to_string();
         let arguments = [from, most.min(PAGE).to_string(), BYTES.to_string()];
-        let answer = self.script(&self.scripts.log, vec![keys.head, keys.log], &arguments).await?;
+        let answer = self.script(&self.scripts.log, &[keys.head, keys.log], &arguments).await?;
         let read = |answer| -> Result<_, Damaged> {
             let [stand, entries] = exactly(answer)?;
             let (mut entries, mut changes) = (list(entries)?.into_iter(), Vec::new());
@@ -322,8 +321,9 @@ impl Inner {
         // In a cluster a script has the keys of one slot.
         let many = if self.link.is_cluster() { 1 } else { PAGE };
         for models in models.chunks(many) {
-            let keys = models.iter().map(|model| self.keys(model)).flat_map(|keys| [keys.head, keys.log]).collect();
-            let answer = self.script(&self.scripts.stands, keys, &[""; 0]).await?;
+            let keys: Vec<_> =
+                models.iter().map(|model| self.keys(model)).flat_map(|keys| [keys.head, keys.log]).collect();
+            let answer = self.script(&self.scripts.stands, &keys, &[""; 0]).await?;
             let read = |answer| -> Result<Vec<Position>, Damaged> {
                 let stands = list(answer)?.into_iter().zip(models);
                 stands.map(|(stand, model)| Ok(Stand::read(stand)?.position(model))).collect()
@@ -333,59 +333,17 @@ impl Inner {
         Ok(positions)
     }
 
-    /// All records that belong to a session.
-    pub(super) async fn owned(&self) -> Result<Vec<Owned>, StoreError> {
-        let mut command = redis::cmd("SMEMBERS");
-        command.arg(self.link.key("owning", "models"));
-        let noted = self.ask(Lane::Read, &Ask::Command(command)).await?;
-        let own = self.owning.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
-        let mut models: BTreeSet<ModelName> = own.into_iter().collect();
-        for name in members(noted).map_err(unavailable)? {
-            models.insert(ModelName::parse(&name).map_err(|error| unavailable(error.to_string()))?);
-        }
-        let mut owned = Vec::new();
-        for model in models {
-            let mut command = redis::cmd("HGETALL");
-            command.arg(self.keys(&model).owners);
-            let answer = self.ask(Lane::Read, &Ask::Command(command)).await?;
-            for (id, owner) in pairs(answer).map_err(unavailable)? {
-                let id = RecordId::parse(&id).map_err(|error| unavailable(error.to_string()))?;
-                owned.push(Owned { model: model.clone(), id, owner: Owner::restore(&owner) });
-            }
-        }
-        Ok(owned)
-    }
-
-    /// Renew a lease or begin one, by the clock of Redis. What that clock shows is remembered.
-    pub(super) async fn renew(&self, lease: Lease) -> Result<Nodes, StoreError> {
-        let keys = vec![self.link.key("nodes", "leases").into_bytes()];
-        let Lease { node, is_new, duration } = lease;
-        let arguments = [node.as_bytes().to_vec(), vec![b'0' + u8::from(is_new)], duration.to_string().into_bytes()];
-        let asked = self.clock.now();
-        let answer = self.ask(Lane::Write, &Ask::Script(&self.scripts.renew, keys, arguments.into())).await?;
-        let read = |answer| -> Result<(Nodes, u64), Damaged> {
-            let [lapsed, alive, now] = exactly(answer)?;
-            let alive = list(alive)?.into_iter().map(|node| Ok(text(node)?.into()));
-            let nodes = Nodes { lapsed: number(lapsed)? == 1, alive: alive.collect::<Result<_, Damaged>>()? };
-            Ok((nodes, number(now)?))
-        };
-        let (nodes, now) = read(answer).map_err(unavailable)?;
-        self.clock.set(asked, now);
-        Ok(nodes)
-    }
-
-    fn keys(&self, model: &ModelName) -> Keys {
+    pub(super) fn keys(&self, model: &ModelName) -> Keys {
         Keys::of(&self.link, &self.options.groups, model)
     }
 
-    async fn script(
+    pub(super) async fn script(
         &self,
         script: &Script,
-        keys: Vec<Vec<u8>>,
-        arguments: &[impl AsRef<str>],
+        keys: &[Vec<u8>],
+        arguments: &[impl ToRedisArgs],
     ) -> Result<Value, StoreError> {
-        let arguments = arguments.iter().map(|argument| argument.as_ref().as_bytes().to_vec()).collect();
-        self.ask(Lane::Read, &Ask::Script(script, keys, arguments)).await
+        self.ask(Lane::Read, &Ask::script(script, keys, arguments)).await
     }
 }
 
@@ -400,24 +358,4 @@ fn apply(page: Vec<(ChangeKind, Stored)>, after: Revision, target: Revision, vie
         view.apply(reached, kind, stored);
     }
     reached
-}
-
-fn members(value: Value) -> Result<Vec<String>, Damaged> {
-    match value {
-        Value::Set(members) => members.into_iter().map(text).collect(),
-        value => list(value)?.into_iter().map(text).collect(),
-    }
-}
-
-fn pairs(value: Value) -> Result<Vec<(String, String)>, Damaged> {
-    match value {
-        Value::Map(pairs) => pairs.into_iter().map(|(key, value)| Ok((text(key)?, text(value)?))).collect(),
-        value => {
-            let (mut values, mut pairs) = (list(value)?.into_iter(), Vec::new());
-            while let (Some(key), Some(value)) = (values.next(), values.next()) {
-                pairs.push((text(key)?, text(value)?));
-            }
-            Ok(pairs)
-        }
-    }
 }

@@ -143,14 +143,21 @@ fn the_name_of_a_transaction_is_one_over_all_groups() {
 }
 
 #[test]
-fn models_of_different_groups_cannot_be_torn() {
-    // In a cluster they are in different slots; here they may be in one commit, and are whole.
+fn models_of_different_groups_may_be_in_one_commit() {
+    // But not in a cluster, where they are in different slots.
     let nodes = nodes(2);
     let parts = Step::of([upsert(r#"{"id":"a"}"#)]).and("Elsewhere", [upsert(r#"{"id":"b"}"#)]);
-    let done = block_on(parts.parts(&nodes[0]));
-    assert_eq!(done.len(), 2);
-    let error = block_on(nodes[1].close());
-    assert!(error.is_ok());
+    assert_eq!(block_on(parts.parts(&nodes[0])).len(), 2);
+    let stale = on(&Terms { base: Some(Revision(9)), ..under(ServerWins) }, upsert(r#"{"id":"b","x":1}"#));
+    let parts = Step::of([upsert(r#"{"id":"a","x":1}"#)]).and("Elsewhere", [stale]);
+    assert_eq!(block_on(parts.rejected(&nodes[1])).part, 1);
+    assert_eq!(block_on(all(&nodes[1])), [r#"{"id":"a","_rev":1}"#], "whole or not at all");
+}
+
+#[test]
+fn a_store_that_was_closed_says_so() {
+    let nodes = nodes(2);
+    block_on(nodes[1].close()).unwrap();
     let closed = block_on(nodes[1].commit(smallvec![Step::of([upsert(r#"{"id":"a"}"#)]).0]));
     assert!(matches!(closed, Err(StoreError::Closed)));
 }
