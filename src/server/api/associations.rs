@@ -9,10 +9,11 @@ use super::{
         Asking, Led, OfAssociation, OfModel, OfOther, OfRecord, Problems, Record, RecordInput, Shape, WriteProblems,
     },
     exchange::{Asker, Exchange},
+    object::{self, Object},
     params::Params,
     problem::Problem,
     record::of_id,
-    records::{stamp, written},
+    records::{below, found, written},
     reply::Reply,
     segment,
 };
@@ -23,7 +24,6 @@ use backsync_protocol::{
     json::{self, Members, Raw},
     record::record_id,
 };
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// So often a link is written anew because its record changed meanwhile.
 const ATTEMPTS: usize = 16;
@@ -45,7 +45,7 @@ impl Visit {
     fn begin(request: &HttpRequest, known: &[&str]) -> Result<Self, Problem> {
         let [model, id, association] = ["model", "id", "association"].map(|name| segment(request, name));
         let (model, id, association) = (model?, id?, association?);
-        let params = Params::of(request, &[known, &["client"]].concat())?;
+        let params = Params::of(request, known)?;
         let asker = Asker::of(request, params.client())?;
         let reference = Api::of(request).doors.broker.reference(&model, &association)?;
         let exchange = begin(request, &asker)?;
@@ -57,8 +57,7 @@ impl Visit {
     }
 
     async fn read(&self, model: &str, query: &str) -> Result<Reply, Problem> {
-        let message = self.asker.message(model, "read", Some(query), Some("{\"listen\":false}"));
-        Ok(self.exchange.ask(&message).await?)
+        Ok(self.exchange.ask(&self.asker.look(model, query)).await?)
     }
 
     /// The record whose reference it is.
@@ -90,14 +89,8 @@ impl Visit {
             let ids = ids(found.data(), link.attribute)?;
             let Some(value) = ids.with(link.names, is_many, is_set) else { return Ok(()) };
             let base = found.stamp().and_then(|stamp| stamp.revision).unwrap_or_default();
-            let mut data = of_id(link.record);
-            data.pop();
-            data.push(',');
-            json::append_string(link.attribute, &mut data);
-            data.push(':');
-            data.push_str(&value);
-            data.push('}');
-            let options = format!("{{\"policy\":\"server-wins\",\"base\":{base}}}");
+            let data = Object::new().text("id", link.record).raw(link.attribute, &value).end();
+            let options = Object::new().text("policy", "server-wins").raw("base", &base.to_string()).end();
             // A link is set or is not, however often that is done: it needs no name.
             let id = format!("\"{}\"", uuid::Uuid::new_v4());
             let message = super::exchange::message(&id, link.model, "upsert", Some(&data), Some(&options));
@@ -185,6 +178,7 @@ impl Ids {
 pub(super) async fn list(request: HttpRequest) -> Answer {
     let visit = Visit::begin(&request, &SHAPE)?;
     let origin = visit.origin().await?;
+    // A wrong one is told, whatever is asked of whom.
     let query = visit.params.object(&SHAPE)?;
     let reply = match &visit.reference {
         Reference::Through(model, attribute) => {
@@ -200,10 +194,8 @@ pub(super) async fn list(request: HttpRequest) -> Answer {
                     return Err(ErrorObject::new(ErrorCode::NotFound, message).into());
                 };
                 let reply = visit.other(id).await?;
-                let mut response = HttpResponse::Ok();
                 let tag = conditions::tag_of_record(&reply);
-                stamp(&mut response, &reply, tag);
-                return Ok(response.content_type("application/json").body(reply.into_data()));
+                return Ok(found(reply, tag));
             }
             if visit.params.get("where").is_some() {
                 return Err(Problem::invalid(
@@ -211,33 +203,27 @@ pub(super) async fn list(request: HttpRequest) -> Answer {
                 ));
             }
             let list = serde_json::to_string(&ids.ids).expect("strings are always serializable");
-            let rest = if query.len() > 2 { format!(",{}", &query[1..]) } else { "}".to_owned() };
-            visit.read(visit.target(), &format!("{{\"ids\":{list}{rest}")).await?
+            visit.read(visit.target(), &query.raw("ids", &list).end()).await?
         }
     };
-    let mut response = HttpResponse::Ok();
-    stamp(&mut response, &reply, None);
-    Ok(response.content_type("application/json").body(reply.into_data()))
+    Ok(found(reply, None))
 }
 
 /// A query for the records whose attribute names this one.
 fn narrowed(params: &Params, attribute: &str, id: &str) -> Result<String, Problem> {
-    let (mut name, mut value) = (String::new(), String::new());
-    json::append_string(attribute, &mut name);
-    json::append_string(id, &mut value);
-    let names = format!(
-        "{{\"$or\":[{{{name}:{value}}},{{{name}:{{\"$contains\":{value}}}}},{{{name}:{{\"$in\":[{value}]}}}}]}}"
-    );
-    let mut query = params.object(&["sort", "limit", "skip", "populate"])?;
-    query.pop();
-    if query.len() > 1 {
-        query.push(',');
-    }
-    // As it would be on its own, so that the message about a wrong one is about that.
-    let own = params.object(&["where"])?;
-    let own = own.strip_prefix("{\"where\":").and_then(|own| own.strip_suffix('}'));
-    let filter = own.map_or(names.clone(), |own| format!("{{\"$and\":[{names},{own}]}}"));
-    Ok(format!("{query}\"where\":{filter}}}"))
+    let value = object::string(id);
+    let names = |value: &str| Object::new().raw(attribute, value).end();
+    let names = [
+        names(&value),
+        names(&Object::new().raw("$contains", &value).end()),
+        names(&Object::new().raw("$in", &format!("[{value}]")).end()),
+    ];
+    let names = Object::new().raw("$or", &format!("[{}]", names.join(","))).end();
+    let filter = match params.get("where") {
+        Some(own) => Object::new().raw("$and", &format!("[{names},{own}]")).end(),
+        None => names,
+    };
+    Ok(params.object(&["sort", "limit", "skip", "populate"])?.raw("where", &filter).end())
 }
 
 /// Insert or update a record, and have the reference lead to it
@@ -270,9 +256,7 @@ pub(super) async fn add(request: HttpRequest, payload: Payload) -> Answer {
     // As it is with the link, which may be its own.
     let mut linked = visit.other(&made.id).await?;
     linked.is_created = reply.is_created;
-    let place = utf8_percent_encode(&made.id, NON_ALPHANUMERIC);
-    let place = format!("{}/{place}", request.path().trim_end_matches('/'));
-    Ok(written(linked, Some(place)))
+    Ok(written(linked, Some(below(&request, &made.id))))
 }
 
 /// Have the reference lead to a record that is there
@@ -329,10 +313,8 @@ pub(super) async fn one(request: HttpRequest) -> Answer {
             format!("{} of {} does not lead to {}", visit.association, json::excerpt(&visit.id), json::excerpt(&other));
         return Err(ErrorObject::new(ErrorCode::NotFound, message).into());
     }
-    let mut response = HttpResponse::Ok();
     let tag = conditions::tag_of_record(&record);
-    stamp(&mut response, &record, tag);
-    Ok(response.content_type("application/json").body(record.into_data()))
+    Ok(found(record, tag))
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! `ETag`, `If-Match` and `If-None-Match`: a record's tag is its revision, and what a write expects becomes its base.
 
-use super::{params::Params, problem::Problem, reply::Reply};
+use super::{object::Object, params::Params, problem::Problem, reply::Reply};
 use actix_web::{HttpRequest, http::header};
 use backsync_protocol::{ErrorCode, ErrorObject, json};
 use std::fmt::Write;
@@ -55,43 +55,20 @@ impl Condition {
     }
 }
 
-/// The `options` of an upsert: what its URL says, and what its condition asks for. [`Condition::Exists`] has become a revision.
-pub(super) fn options(params: &Params, condition: Condition, replace: bool) -> String {
-    let mut out = String::from("{");
-    append_terms(params, condition, &mut out);
-    write!(out, "\"replace\":{replace}}}").expect("writing to a string cannot fail");
-    out
-}
-
-/// Those of a deletion.
-pub(super) fn options_of_deletion(params: &Params, condition: Condition) -> String {
-    let mut out = String::from("{");
-    append_terms(params, condition, &mut out);
-    // Behind each there is a comma.
-    if out.len() > 1 {
-        out.pop();
-    }
-    out.push('}');
-    out
-}
-
-fn append_terms(params: &Params, condition: Condition, out: &mut String) {
+/// The `options` of a write: what its URL says, and what its condition asks for. [`Condition::Exists`] has become a revision.
+pub(super) fn options(params: &Params, condition: Condition) -> Object {
     let policy = match condition {
         Condition::Absent => Some("server-wins"),
         Condition::Is(_) => params.get("policy").or(Some("server-wins")),
         _ => params.get("policy"),
     };
-    for (name, value) in [("policy", policy), ("prefer", params.get("prefer"))] {
-        if let Some(value) = value {
-            write!(out, "\"{name}\":").expect("writing to a string cannot fail");
-            json::append_string(value, out);
-            out.push(',');
-        }
-    }
+    let said = [("policy", policy), ("prefer", params.get("prefer"))].into_iter();
+    let said = said.filter_map(|(name, value)| Some((name, value?)));
+    let options = said.fold(Object::new(), |options, (name, value)| options.text(name, value));
     match condition {
-        Condition::Is(revision) => write!(out, "\"base\":{revision},").expect("writing to a string cannot fail"),
-        Condition::Absent => out.push_str("\"base\":0,"),
-        _ => {}
+        Condition::Is(revision) => options.raw("base", &revision.to_string()),
+        Condition::Absent => options.raw("base", "0"),
+        _ => options,
     }
 }
 

@@ -19,10 +19,7 @@ use actix_web::{
     body::{BodySize, MessageBody},
     http::header,
 };
-use backsync_protocol::{
-    ErrorCode, ErrorObject,
-    json::{self, Raw},
-};
+use backsync_protocol::{ErrorCode, ErrorObject, json::Raw};
 use bytes::Bytes;
 use std::{
     convert::Infallible,
@@ -52,9 +49,9 @@ pub(super) const ASKED: [&str; 3] = ["where", "ids", "since"];
 ), responses((status = 200, description = "Events, without end.", body = String, content_type = "text/event-stream"), Problems))]
 pub(super) async fn open(request: HttpRequest) -> Answer {
     let model = segment(&request, "model")?;
-    let params = Params::of(&request, &[&ASKED[..], &["client"]].concat())?;
+    let params = Params::of(&request, &ASKED)?;
     let asker = Asker::of(&request, params.client())?;
-    let query = with_last(&request, params.object(&ASKED)?, &params)?;
+    let query = query(&request, &params)?;
     let worker = (Api::of(&request).worker)().map_err(Problem::refused)?;
     let exchange = Exchange::with(&worker, &asker, Framing::Events, ROOM)?;
     let message = asker.message(&model, "subscribe", Some(&query), None);
@@ -95,19 +92,11 @@ fn last(request: &HttpRequest) -> Option<&header::HeaderValue> {
     request.headers().get("last-event-id").filter(|value| !value.is_empty())
 }
 
-/// The query with the position that the browser saw last, which goes before that of the URL.
-fn with_last(request: &HttpRequest, query: String, params: &Params) -> Result<String, Problem> {
-    let Some(last) = last(request) else { return Ok(query) };
+/// What is asked for, from the position on that the browser saw last: that goes before the one of the URL.
+fn query(request: &HttpRequest, params: &Params) -> Result<String, Problem> {
+    let Some(last) = last(request) else { return Ok(params.object(&ASKED)?.end()) };
     let last = last.to_str().map_err(|_| Problem::invalid("Last-Event-ID is a position, as an event had it"))?;
-    let mut out = params.object(&["where", "ids"])?;
-    out.pop();
-    if out.len() > 1 {
-        out.push(',');
-    }
-    out.push_str("\"since\":");
-    json::append_string(last, &mut out);
-    out.push('}');
-    Ok(out)
+    Ok(params.object(&["where", "ids"])?.text("since", last).end())
 }
 
 fn poll_any(exchange: &Exchange, context: &Context<'_>) -> Poll<Bytes> {

@@ -73,6 +73,11 @@ impl Asker {
         self.is_keyed
     }
 
+    /// A look at records, without listening; `query` is JSON text.
+    pub(super) fn look(&self, model: &str, query: &str) -> String {
+        self.message(model, "read", Some(query), Some("{\"listen\":false}"))
+    }
+
     /// A request of the wire. `data` and `options` are JSON text.
     pub(super) fn message(&self, model: &str, method: &str, data: Option<&str>, options: Option<&str>) -> String {
         message(&self.id, model, method, data, options)

@@ -8,7 +8,6 @@ use super::{
     body::{self, Chunks},
     exchange::{Asker, Exchange, ending, message},
     problem::Problem,
-    records::next_line,
     reply::{Reply, Stamp},
 };
 use crate::broker::Progress;
@@ -267,6 +266,12 @@ impl Lines {
         }
         out
     }
+}
+
+/// The next whole line of what came.
+fn next_line(held: &mut BytesMut) -> Option<Bytes> {
+    let at = memchr::memchr(b'\n', held)?;
+    Some(held.split_to(at + 1).freeze().slice(..at))
 }
 
 fn append(line: u64, outcome: Result<Option<Stamp>, ErrorObject>, out: &mut String) {

@@ -10,6 +10,7 @@ mod events;
 mod exchange;
 mod lines;
 mod mailbox;
+mod object;
 mod params;
 mod problem;
 mod record;
@@ -125,6 +126,9 @@ async fn admit(request: ServiceRequest, next: Next<impl MessageBody + 'static>) 
         request.into_response(preflight)
     } else if !visitor.is_welcome() {
         request.into_response(Problem::foreign().response())
+    } else if percent_decode_str(request.uri().path()).decode_utf8().is_err() {
+        // What the router makes of it does not show that any more.
+        request.into_response(Problem::invalid("the path is not UTF-8").response())
     } else {
         next.call(request).await?.map_into_boxed_body()
     };
@@ -136,10 +140,6 @@ async fn admit(request: ServiceRequest, next: Next<impl MessageBody + 'static>) 
 /// A part of the path, as it was meant.
 fn segment(request: &HttpRequest, name: &str) -> Result<String, Problem> {
     let encoded = request.match_info().get(name).unwrap_or_default();
-    // What the router made of it does not show that any more.
-    if percent_decode_str(request.uri().path()).decode_utf8().is_err() {
-        return Err(Problem::invalid("the path is not UTF-8"));
-    }
     let text = percent_decode_str(encoded).decode_utf8();
     text.map(Into::into).map_err(|_| Problem::invalid(format!("the {name} in the path is not UTF-8")))
 }

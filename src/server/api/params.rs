@@ -1,8 +1,12 @@
 //! What stands behind the `?` of a URL.
 
-use super::problem::Problem;
+use super::{
+    object::{self, Object},
+    problem::Problem,
+};
 use actix_web::{HttpRequest, web::Query};
 use backsync_protocol::{ErrorCode, ErrorObject, json};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::value::RawValue;
 
 /// Parameters by name.
@@ -10,13 +14,14 @@ use serde_json::value::RawValue;
 pub(super) struct Params(Vec<(String, String)>);
 
 impl Params {
-    /// Those of a request that may have these.
+    /// Those of a request that may have these, and `client`, which every request may.
     ///
     /// # Errors
     /// `unknown_member` for others, and where one is there twice.
     pub(super) fn of(request: &HttpRequest, known: &[&str]) -> Result<Self, Problem> {
         let params = Query::<Vec<(String, String)>>::from_query(request.query_string());
         let params = params.map_err(|cause| Problem::invalid(format!("the query of the URL: {cause}")))?.into_inner();
+        let known = [known, &["client"]].concat();
         for (at, (name, _)) in params.iter().enumerate() {
             let unknown = |what: &str| {
                 let message = format!("{what} parameter {}; known: {}", json::excerpt(name), known.join(", "));
@@ -51,43 +56,40 @@ impl Params {
     }
 
     /// All of these as members of a JSON object: texts, whole numbers, lists and JSON texts, as their names say.
-    pub(super) fn object(&self, names: &[&str]) -> Result<String, Problem> {
-        let mut out = String::from("{");
-        for name in names {
-            let Some(value) = self.get(name) else { continue };
-            if out.len() > 1 {
-                out.push(',');
-            }
-            json::append_string(name, &mut out);
-            out.push(':');
-            match *name {
-                "where" => out.push_str(raw(name, value)?),
-                "sort" | "populate" | "ids" => append_list(name, value, &mut out)?,
+    pub(super) fn object(&self, names: &[&str]) -> Result<Object, Problem> {
+        self.onto(Object::new(), names)
+    }
+
+    /// The same, behind members that are there already.
+    pub(super) fn onto(&self, object: Object, names: &[&str]) -> Result<Object, Problem> {
+        let given = names.iter().filter_map(|name| Some((*name, self.get(name)?)));
+        given.into_iter().try_fold(object, |object, (name, value)| {
+            Ok(match name {
+                "where" => object.raw(name, raw(name, value)?),
+                "sort" | "populate" | "ids" => object.raw(name, &list(name, value)?),
                 "limit" | "skip" => {
                     let number: u64 = value.parse().map_err(|_| {
                         Problem::invalid(format!("{name} is a whole number of 0 or more, not {}", json::excerpt(value)))
                     })?;
-                    json::append_number(number, &mut out);
+                    object.raw(name, &number.to_string())
                 }
-                _ => json::append_string(value, &mut out),
-            }
-        }
-        out.push('}');
-        Ok(out)
+                _ => object.text(name, value),
+            })
+        })
     }
 
     /// The URL's query again, with this parameter in the place of what it was.
     pub(super) fn with(&self, name: &str, value: &str) -> String {
-        let others =
-            self.0.iter().filter(|(known, _)| known != name).map(|(known, value)| (known.as_str(), value.as_str()));
-        serde_urlencoded(others.chain([(name, value)]))
+        let others = self.0.iter().filter(|(known, _)| known != name);
+        let others = others.map(|(known, value)| (known.as_str(), value.as_str()));
+        let encoded = others.chain([(name, value)]).map(|(name, value)| format!("{}={}", encode(name), encode(value)));
+        encoded.collect::<Vec<_>>().join("&")
     }
 }
 
-fn serde_urlencoded<'a>(params: impl Iterator<Item = (&'a str, &'a str)>) -> String {
-    use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-    let encode = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
-    params.map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect::<Vec<_>>().join("&")
+/// A text as a part of a URL.
+pub(super) fn encode(text: &str) -> String {
+    utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
 }
 
 fn raw<'a>(name: &str, value: &'a str) -> Result<&'a str, Problem> {
@@ -98,18 +100,10 @@ fn raw<'a>(name: &str, value: &'a str) -> Result<&'a str, Problem> {
 }
 
 /// `a,b` or `["a","b"]`: the second for what has a comma in it.
-fn append_list(name: &str, value: &str, out: &mut String) -> Result<(), Problem> {
+fn list(name: &str, value: &str) -> Result<String, Problem> {
     if value.starts_with('[') {
-        out.push_str(raw(name, value)?);
-        return Ok(());
+        return raw(name, value).map(str::to_owned);
     }
-    out.push('[');
-    for (at, element) in value.split(',').enumerate() {
-        if at > 0 {
-            out.push(',');
-        }
-        json::append_string(element, out);
-    }
-    out.push(']');
-    Ok(())
+    let elements: Vec<String> = value.split(',').map(object::string).collect();
+    Ok(format!("[{}]", elements.join(",")))
 }

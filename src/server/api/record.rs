@@ -6,9 +6,11 @@ use super::{
     conditions::{self, Condition},
     description::{Asking, Conditions, OfModel, OfRecord, Problems, Record, RecordInput, Terms, WriteProblems},
     exchange::{Asker, Exchange},
+    object::Object,
     params::Params,
     problem::Problem,
-    records::{stamp, written},
+    records::{found, stamp, written},
+    reply::Reply,
     segment,
 };
 use actix_web::{HttpRequest, HttpResponse, web::Payload};
@@ -34,9 +36,10 @@ pub(super) const SAID: [&str; 2] = ["policy", "prefer"];
 ))]
 pub(super) async fn read(request: HttpRequest) -> Answer {
     let (model, id) = (segment(&request, "model")?, segment(&request, "id")?);
-    let params = Params::of(&request, &["populate", "client"])?;
+    let params = Params::of(&request, &["populate"])?;
     let asker = Asker::of(&request, params.client())?;
-    let message = asker.message(&model, "read", Some(&query(&params, &id)?), Some("{\"listen\":false}"));
+    let query = params.onto(Object::new().text("id", &id), &["populate"])?.end();
+    let message = asker.look(&model, &query);
     let reply = begin(&request, &asker)?.ask(&message).await?;
     // What references lead to may be another while the record is not.
     let tag =
@@ -46,20 +49,7 @@ pub(super) async fn read(request: HttpRequest) -> Answer {
         stamp(&mut response, &reply, tag);
         return Ok(response.finish());
     }
-    let mut response = HttpResponse::Ok();
-    stamp(&mut response, &reply, tag);
-    Ok(response.content_type("application/json").body(reply.into_data()))
-}
-
-fn query(params: &Params, id: &str) -> Result<String, Problem> {
-    let rest = params.object(&["populate"])?;
-    let mut out = String::from("{\"id\":");
-    json::append_string(id, &mut out);
-    if rest.len() > 2 {
-        out.push(',');
-    }
-    out.push_str(&rest[1..]);
-    Ok(out)
+    Ok(found(reply, tag))
 }
 
 /// Replace or insert a record
@@ -90,7 +80,7 @@ pub(super) async fn update(request: HttpRequest, payload: Payload) -> Answer {
 
 async fn write(request: &HttpRequest, payload: Payload, replace: bool) -> Answer {
     let (model, id) = (segment(request, "model")?, segment(request, "id")?);
-    let params = Params::of(request, &[&SAID[..], &["client"]].concat())?;
+    let params = Params::of(request, &SAID)?;
     let asker = Asker::of(request, params.client())?;
     let condition = Condition::of(request)?;
     if Kind::of(request)? != Kind::Json {
@@ -100,7 +90,7 @@ async fn write(request: &HttpRequest, payload: Payload, replace: bool) -> Answer
     let record = named(&text, &id)?;
     let exchange = begin(request, &asker)?;
     let reply = under(&exchange, &asker, &model, &id, condition, async |condition| {
-        let options = conditions::options(&params, condition, replace);
+        let options = conditions::options(&params, condition).raw("replace", &replace.to_string()).end();
         exchange.ask(&asker.message(&model, "upsert", Some(&record), Some(&options))).await
     });
     Ok(written(reply.await?, Some(request.path().to_owned())))
@@ -116,7 +106,7 @@ async fn write(request: &HttpRequest, payload: Payload, replace: bool) -> Answer
 ))]
 pub(super) async fn delete(request: HttpRequest) -> Answer {
     let (model, id) = (segment(&request, "model")?, segment(&request, "id")?);
-    let params = Params::of(&request, &[&SAID[..], &["client"]].concat())?;
+    let params = Params::of(&request, &SAID)?;
     let asker = Asker::of(&request, params.client())?;
     let condition = Condition::of(&request)?;
     if condition == Condition::Absent {
@@ -126,7 +116,7 @@ pub(super) async fn delete(request: HttpRequest) -> Answer {
     }
     let exchange = begin(&request, &asker)?;
     let reply = under(&exchange, &asker, &model, &id, condition, async |condition| {
-        let options = conditions::options_of_deletion(&params, condition);
+        let options = conditions::options(&params, condition).end();
         exchange.ask(&asker.message(&model, "delete", Some(&of_id(&id)), Some(&options))).await
     });
     let reply = reply.await?;
@@ -146,8 +136,8 @@ async fn under(
     model: &str,
     id: &str,
     condition: Condition,
-    write: impl AsyncFn(Condition) -> Result<super::reply::Reply, ErrorObject>,
-) -> Result<super::reply::Reply, Problem> {
+    write: impl AsyncFn(Condition) -> Result<Reply, ErrorObject>,
+) -> Result<Reply, Problem> {
     if condition != Condition::Exists {
         return write(condition).await.map_err(|error| condition.problem(error));
     }
@@ -155,7 +145,7 @@ async fn under(
         // What is sent to be done once has to be the same each time, and what was found is not.
         return Err(Problem::invalid("If-Match: * does not go with an Idempotency-Key; say the record's ETag"));
     }
-    let look = asker.message(model, "read", Some(&of_id(id)), Some("{\"listen\":false}"));
+    let look = asker.look(model, &of_id(id));
     for _ in 0..ATTEMPTS {
         let found = exchange.ask(&look).await.map_err(|error| match error.code {
             ErrorCode::NotFound => Condition::missing(),
@@ -175,10 +165,7 @@ async fn under(
 
 /// `{"id":…}`.
 pub(super) fn of_id(id: &str) -> String {
-    let mut out = String::from("{\"id\":");
-    json::append_string(id, &mut out);
-    out.push('}');
-    out
+    Object::new().text("id", id).end()
 }
 
 /// A record's text, with the id that its path says.

@@ -10,15 +10,14 @@ use super::{
     },
     exchange::Asker,
     lines,
-    params::Params,
+    params::{Params, encode},
     problem::Problem,
     reply::Reply,
     segment,
 };
 use actix_web::{HttpRequest, HttpResponse, http::header, web::Payload};
 use backsync_protocol::{ErrorCode, ErrorObject, json::Value};
-use bytes::{Bytes, BytesMut};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use bytes::Bytes;
 use std::fmt::Write;
 use utoipa::IntoParams;
 
@@ -52,11 +51,9 @@ struct How {
 ))]
 pub(super) async fn list(request: HttpRequest) -> Answer {
     let model = segment(&request, "model")?;
-    let known: Vec<&str> = ASKED.into_iter().chain(["client"]).collect();
-    let params = Params::of(&request, &known)?;
+    let params = Params::of(&request, &ASKED)?;
     let asker = Asker::of(&request, params.client())?;
-    let query = params.object(&ASKED)?;
-    let message = asker.message(&model, "read", Some(&query), Some("{\"listen\":false}"));
+    let message = asker.look(&model, &params.object(&ASKED)?.end());
     let reply = begin(&request, &asker)?.ask(&message).await?;
     let tag = conditions::tag_of_list(&reply);
     let mut response =
@@ -115,13 +112,14 @@ pub(super) fn stamp(response: &mut actix_web::HttpResponseBuilder, reply: &Reply
     ))]
 pub(super) async fn write(request: HttpRequest, payload: Payload) -> Answer {
     let model = segment(&request, "model")?;
-    let params = Params::of(&request, &[&SAID[..], &["client"]].concat())?;
+    let params = Params::of(&request, &SAID)?;
     let asker = Asker::of(&request, params.client())?;
     let condition = Condition::of(&request)?;
     if condition == Condition::Exists {
         return Err(Problem::invalid("If-Match: * goes with the path of one record"));
     }
-    let options = conditions::options(&params, condition, params.flag("replace")?);
+    let replace = params.flag("replace")?.to_string();
+    let options = conditions::options(&params, condition).raw("replace", &replace).end();
     let is_atomic = params.flag("atomic")?;
     let doors = &Api::of(&request).doors;
     let (one, batch) = (doors.options.message_bytes, doors.broker.limits().batch_records);
@@ -138,15 +136,22 @@ pub(super) async fn write(request: HttpRequest, payload: Payload) -> Answer {
     let message = asker.message(&model, "upsert", Some(&text), Some(&options));
     let reply = begin(&request, &asker)?.ask(&message).await.map_err(|error| condition.problem(error))?;
     if !is_one {
-        let mut response = HttpResponse::Ok();
-        stamp(&mut response, &reply, None);
-        return Ok(response.content_type("application/json").body(reply.into_data()));
+        return Ok(found(reply, None));
     }
-    let place = reply.stamp().map(|stamp| {
-        let id = utf8_percent_encode(&stamp.id, NON_ALPHANUMERIC).to_string();
-        format!("{}/{id}", request.path().trim_end_matches('/'))
-    });
+    let place = reply.stamp().map(|stamp| below(&request, &stamp.id));
     Ok(written(reply, place))
+}
+
+/// The place of a record among those that a request is about.
+pub(super) fn below(request: &HttpRequest, id: &str) -> String {
+    format!("{}/{}", request.path().trim_end_matches('/'), encode(id))
+}
+
+/// The answer with what was found.
+pub(super) fn found(reply: Reply, tag: Option<String>) -> HttpResponse {
+    let mut response = HttpResponse::Ok();
+    stamp(&mut response, &reply, tag);
+    response.content_type("application/json").body(reply.into_data())
 }
 
 /// The answer to a write of one record, which is at this place.
@@ -158,10 +163,4 @@ pub(super) fn written(reply: Reply, place: Option<String>) -> HttpResponse {
         response.insert_header((header::LOCATION, place));
     }
     response.content_type("application/json").body(reply.into_data())
-}
-
-/// Bytes that come in pieces, as lines.
-pub(super) fn next_line(held: &mut BytesMut) -> Option<Bytes> {
-    let at = memchr::memchr(b'\n', held)?;
-    Some(held.split_to(at + 1).freeze().slice(..at))
 }

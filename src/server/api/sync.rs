@@ -45,7 +45,7 @@ const PIECE: usize = 64 << 10;
 ))]
 pub(super) async fn read(request: HttpRequest) -> Answer {
     let model = segment(&request, "model")?;
-    let params = Params::of(&request, &["since", "client"])?;
+    let params = Params::of(&request, &["since"])?;
     let since = match params.get("since") {
         None => 0,
         Some(text) => text.parse().map_err(|_| {
@@ -70,7 +70,7 @@ pub(super) async fn read(request: HttpRequest) -> Answer {
 ))]
 pub(super) async fn write(request: HttpRequest, payload: Payload) -> Answer {
     let model = segment(&request, "model")?;
-    let params = Params::of(&request, &["client"])?;
+    let params = Params::of(&request, &[])?;
     let asker = Asker::of(&request, params.client())?;
     if Kind::of(&request)? != Kind::Json {
         return Err(Problem::unsupported("application/json"));
