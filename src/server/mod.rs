@@ -9,6 +9,7 @@ mod api;
 mod connection;
 mod console;
 mod conversation;
+mod mailbox;
 mod mount;
 mod origin;
 mod party;

@@ -5,9 +5,6 @@ use super::{
     Answer, Api, begin,
     body::{self, Kind},
     conditions,
-    description::{
-        Asking, Led, OfAssociation, OfModel, OfOther, OfRecord, Problems, Record, RecordInput, Shape, WriteProblems,
-    },
     exchange::{Asker, Exchange},
     object::{self, Object},
     params::Params,
@@ -15,6 +12,9 @@ use super::{
     record::of_id,
     records::{below, found, written},
     reply::Reply,
+    schemas::{
+        Asking, Led, OfAssociation, OfModel, OfOther, OfRecord, Problems, Record, RecordInput, Shape, WriteProblems,
+    },
     segment,
 };
 use crate::broker::Reference;

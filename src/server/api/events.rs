@@ -6,11 +6,11 @@
 use super::{
     Answer, Api,
     body::no_json,
-    description::{Asking, OfModel, Problems},
     exchange::{Asker, Exchange, ending},
     params::Params,
     problem::Problem,
     reply::Reply,
+    schemas::{Asking, OfModel, Problems},
     segment,
 };
 use crate::broker::{Framing, Progress};

@@ -1,9 +1,10 @@
 //! A connection of the broker's that lasts as long as one HTTP request.
 
-use super::{mailbox::Mailbox, problem::Problem, reply::Reply};
+use super::{problem::Problem, reply::Reply};
 use crate::{
     broker::{ConnectionKey, FeedError, Framing, Hub, Progress, Update},
     server::{
+        mailbox::Mailbox,
         party::{Host, Place},
         worker::Worker,
     },

@@ -9,13 +9,13 @@ mod description;
 mod events;
 mod exchange;
 mod lines;
-mod mailbox;
 mod object;
 mod params;
 mod problem;
 mod record;
 mod records;
 mod reply;
+mod schemas;
 mod sync;
 
 use super::{Doors, upgrade::Refusal, visitor::Visitor, worker::Worker};

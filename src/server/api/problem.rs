@@ -1,6 +1,6 @@
 //! What is answered where something is wrong: problem details (RFC 9457), with the codes of the wire.
 
-use super::description::Record;
+use super::schemas::Record;
 use crate::server::upgrade::Refusal;
 use actix_web::{
     HttpResponse, ResponseError,

@@ -4,13 +4,13 @@ use super::{
     Answer, Api, begin,
     body::{self, Kind},
     conditions::{self, Condition},
-    description::{Asking, Conditions, OfModel, OfRecord, Problems, Record, RecordInput, Terms, WriteProblems},
     exchange::{Asker, Exchange},
     object::Object,
     params::Params,
     problem::Problem,
     records::{found, stamp, written},
     reply::Reply,
+    schemas::{Asking, Conditions, OfModel, OfRecord, Problems, Record, RecordInput, Terms, WriteProblems},
     segment,
 };
 use actix_web::{HttpRequest, HttpResponse, web::Payload};

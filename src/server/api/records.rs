@@ -4,15 +4,15 @@ use super::{
     Answer, Api, begin,
     body::{self, Kind, MANY},
     conditions::{self, Condition},
-    description::{
-        Answered, Asking, Conditions, LineResult, OfModel, Place, Problems, Record, Sent, Shape, Terms, WriteProblems,
-        Written,
-    },
     exchange::Asker,
     lines,
     params::{Params, encode},
     problem::Problem,
     reply::Reply,
+    schemas::{
+        Answered, Asking, Conditions, LineResult, OfModel, Place, Problems, Record, Sent, Shape, Terms, WriteProblems,
+        Written,
+    },
     segment,
 };
 use actix_web::{HttpRequest, HttpResponse, http::header, web::Payload};

@@ -5,10 +5,10 @@
 use super::{
     Answer, Api, begin,
     body::{self, Kind, MANY},
-    description::{Asking, Fed, Feed, OfModel, Problems, RecordInput, WriteProblems},
     exchange::{Asker, Exchange},
     params::Params,
     problem::{Details, Problem},
+    schemas::{Asking, Fed, Feed, OfModel, Problems, RecordInput, WriteProblems},
     segment,
 };
 use crate::broker::{FeedError, Update};

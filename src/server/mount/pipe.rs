@@ -5,84 +5,61 @@
 //! message anew for each connection.
 
 use super::connection::Connection;
-use crate::{broker::Sink, server::conversation::Notice};
+use crate::{
+    broker::Sink,
+    server::{conversation::Notice, mailbox::Mailbox},
+};
 use actix::Addr;
 use actix_web::{
     body::{BodySize, BoxBody, MessageBody},
-    web::{Bytes, BytesMut},
+    web::Bytes,
 };
 use std::{
-    cell::{Cell, RefCell},
+    cell::Cell,
     convert::Infallible,
     io::{self, IoSlice},
     pin::Pin,
     rc::Rc,
-    task::{Context, Poll, Waker},
+    task::{Context, Poll},
 };
 
 /// What may wait here. More waits in the connection's outbox, which has a rule for when it is too much.
 const BYTES: usize = 64 << 10;
 
-/// The end that the hub writes to.
+/// The end that the hub writes to: a mailbox whose actor is told what the hub has to say.
 pub(super) struct Pipe {
-    waiting: RefCell<BytesMut>,
-    reader: RefCell<Option<Waker>>,
-    /// Somebody wants to know when there is room.
-    blocked: Cell<bool>,
-    /// Nothing more will be written,
-    ended: Cell<bool>,
-    /// or read.
+    mailbox: Mailbox,
+    /// Nothing will be read any more.
     gone: Cell<bool>,
     actor: Addr<Connection>,
 }
 
 impl Pipe {
     pub(super) fn new(actor: Addr<Connection>) -> Rc<Self> {
-        let (waiting, reader) = (RefCell::default(), RefCell::default());
-        let [blocked, ended, gone] = [const { Cell::new(false) }; 3];
-        Rc::new(Self { waiting, reader, blocked, ended, gone, actor })
+        Rc::new(Self { mailbox: Mailbox::new(BYTES), gone: Cell::new(false), actor })
     }
 
     /// Nothing more will be written; what waits still goes.
     pub(super) fn end(&self) {
-        self.ended.set(true);
-        self.wake();
+        self.mailbox.end();
     }
 
     /// There is nobody left to read.
     pub(super) fn is_gone(&self) -> bool {
         self.gone.get()
     }
-
-    fn wake(&self) {
-        if let Some(reader) = self.reader.take() {
-            reader.wake();
-        }
-    }
 }
 
 impl Sink for Pipe {
     fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        if self.ended.get() || self.gone.get() {
+        if self.gone.get() {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
-        let mut waiting = self.waiting.borrow_mut();
-        let before = waiting.len();
-        for slice in slices {
-            let room = BYTES.saturating_sub(waiting.len());
-            waiting.extend_from_slice(&slice[..slice.len().min(room)]);
-        }
-        let written = waiting.len() - before;
-        drop(waiting);
-        if written == 0 {
-            return Err(io::ErrorKind::WouldBlock.into());
-        }
-        self.wake();
-        Ok(written)
+        self.mailbox.write(slices)
     }
 
     fn blocked(&self) {
-        self.blocked.set(true);
+        self.mailbox.blocked();
     }
 
     fn resume(&self) {
@@ -109,18 +86,18 @@ impl MessageBody for Body {
     }
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Infallible>>> {
-        let pipe = &self.pipe;
-        let waiting = std::mem::take(&mut *pipe.waiting.borrow_mut());
+        let (mailbox, actor) = (&self.pipe.mailbox, &self.pipe.actor);
+        let waiting = mailbox.take();
         if !waiting.is_empty() {
-            if pipe.blocked.take() {
-                pipe.actor.do_send(Notice::Room);
+            if mailbox.take_blocked() {
+                actor.do_send(Notice::Room);
             }
-            return Poll::Ready(Some(Ok(waiting.freeze())));
+            return Poll::Ready(Some(Ok(waiting)));
         }
-        if pipe.ended.get() {
+        if mailbox.is_ended() {
             return Poll::Ready(None);
         }
-        pipe.reader.replace(Some(context.waker().clone()));
+        mailbox.wait(context);
         Poll::Pending
     }
 }

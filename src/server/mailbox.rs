@@ -57,6 +57,12 @@ impl Mailbox {
         self.is_ended.get()
     }
 
+    /// Nothing more will be written; what waits can still be taken.
+    pub(super) fn end(&self) {
+        self.is_ended.set(true);
+        self.wake();
+    }
+
     /// Wake this task when something happens here.
     pub(super) fn wait(&self, context: &Context<'_>) {
         self.reader.replace(Some(context.waker().clone()));
@@ -99,7 +105,6 @@ impl Sink for Mailbox {
     }
 
     fn ended(&self) {
-        self.is_ended.set(true);
-        self.wake();
+        self.end();
     }
 }
