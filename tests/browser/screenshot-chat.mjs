@@ -3,6 +3,7 @@
 import { fileURLToPath } from "node:url";
 
 import { openBrowser } from "./lib/browser.mjs";
+import { once } from "./lib/cleanup.mjs";
 import { ChatPage, serveChat } from "./lib/chat.mjs";
 
 const file = process.argv[2] ?? fileURLToPath(new URL("../../docs/chat.png", import.meta.url));
@@ -25,12 +26,7 @@ const ELSEWHERE = [
   ["jonas", "Jonas", 0, "Ada!"],
 ];
 
-const undone = [];
-try {
-  await take({ after: (undo) => undone.push(undo) });
-} finally {
-  for (const undo of undone.reverse()) await undo();
-}
+await once(take);
 
 async function take(t) {
   const broker = await serveChat(t);

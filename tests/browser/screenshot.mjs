@@ -8,6 +8,7 @@ import { fileURLToPath } from "node:url";
 
 import { Broker } from "./lib/broker.mjs";
 import { openBrowser } from "./lib/browser.mjs";
+import { once } from "./lib/cleanup.mjs";
 import { ConsolePage } from "./lib/console.mjs";
 import { serviceLog } from "./lib/service-log.mjs";
 
@@ -18,12 +19,7 @@ const address = `127.0.0.1:${process.argv[3] ?? 9000}`;
 const SECONDS = 62;
 const TICK_MS = 17;
 
-const undone = [];
-try {
-  await take({ after: (undo) => undone.push(undo) });
-} finally {
-  for (const undo of undone.reverse()) await undo();
-}
+await once(take);
 
 async function take(t) {
   const broker = await Broker.start(t, { address });

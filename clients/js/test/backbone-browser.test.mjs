@@ -4,38 +4,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { clientOf } from "./lib/backbone.mjs";
+import { FIRST_SAMPLE } from "./lib/first-sample.mjs";
 import { ofLostConnection, pages } from "./lib/pages.mjs";
-
-const SAMPLE = `
-    var Message = Backbone.Model.extend({
-         urlRoot : 'ChatMessage',
-    });
-
-    var Messages = Backbone.Collection.extend({
-        url    : 'ChatMessage',
-        model  : Message,
-
-        initialize: function (model) {
-            this.syncBind('upsert', this.serverUpsert, this);
-            this.syncBind('delete', this.serverDelete, this);
-        },
-
-        serverUpsert: function(data) {
-            var m = this.get(data.id);
-            if (m) {
-                m.set(data);
-            } else {
-                this.add(data);
-            }
-        },
-
-        serverDelete: function(data) {
-            var m = this.get(data.id);
-            if (m)
-                this.remove(m);
-        }
-    });
-`;
 
 const shows = (page, wanted) => page.waitForFunction((text) => JSON.stringify(window.messages.pluck("text")) === text, JSON.stringify(wanted), { polling: 20 });
 
@@ -44,7 +14,7 @@ test("the sample of the first backsync runs in a page, in two of them", async (t
   const both = [await open("one", "/backbone"), await open("two", "/backbone")];
   for (const page of both) {
     await page.evaluate((url) => void backsync.backbone.attach(Backbone, backsync.connect(url), { global: true, api: `${url}/api` }), broker.url);
-    await page.addScriptTag({ content: SAMPLE });
+    await page.addScriptTag({ content: FIRST_SAMPLE });
     await page.evaluate(() => (window.messages = new window.Messages()).fetch().then(() => {}));
   }
   await both[0].evaluate(() => void window.messages.create({ text: "hello" }));

@@ -5,37 +5,11 @@ import { test } from "node:test";
 
 import { attach } from "backsync/backbone";
 import { becomes, clientOf, freshBackbone, happens, heard, own, setUp, startBroker } from "./lib/backbone.mjs";
+import { FIRST_SAMPLE } from "./lib/first-sample.mjs";
 
 test("the sample of the first backsync runs as it stands", async (t) => {
   const { client, Backbone, somebody } = await setUp(t, { options: { global: true } });
-  var Message = Backbone.Model.extend({
-       urlRoot : 'ChatMessage',
-  });
-
-  var Messages = Backbone.Collection.extend({
-      url    : 'ChatMessage',
-      model  : Message,
-
-      initialize: function (model) {
-          this.syncBind('upsert', this.serverUpsert, this);
-          this.syncBind('delete', this.serverDelete, this);
-      },
-
-      serverUpsert: function(data) {
-          var m = this.get(data.id);
-          if (m) {
-              m.set(data);
-          } else {
-              this.add(data);
-          }
-      },
-
-      serverDelete: function(data) {
-          var m = this.get(data.id);
-          if (m)
-              this.remove(m);
-      }
-  });
+  const Messages = new Function("Backbone", `${FIRST_SAMPLE} return Messages;`)(Backbone);
 
   await somebody.upsert("ChatMessage", { id: "m1", text: "hello" });
   const messages = new Messages();

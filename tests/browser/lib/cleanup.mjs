@@ -12,3 +12,13 @@ export function cleanUp(t, undo) {
   }
   undone.get(t).push(undo);
 }
+
+/** Run what is no test, and take down after it what it has set up. */
+export async function once(take) {
+  const undone = [];
+  try {
+    await take({ after: (undo) => undone.push(undo) });
+  } finally {
+    for (const undo of undone.reverse()) await undo();
+  }
+}
