@@ -35,6 +35,9 @@ const ROOM: usize = 64 << 10;
 /// After so many milliseconds a browser comes back.
 const RETRY: &str = "retry: 1000\n";
 
+/// What shows a quiet reader that the stream lives.
+const HEARTBEAT: &[u8] = Framing::Events.heartbeat();
+
 /// What is to be told.
 pub(super) const ASKED: [&str; 3] = ["where", "ids", "since"];
 
@@ -61,24 +64,22 @@ pub(super) async fn open(request: HttpRequest) -> Answer {
     exchange.flush();
     // The reply comes before any push; it may be long.
     let mut text = Vec::new();
-    let end = loop {
+    let reply = loop {
         let more = poll_fn(|context| poll_any(&exchange, context)).await;
         if more.is_empty() {
             return Err(ending().into());
         }
-        let from = text.len().saturating_sub(1);
+        let looked_at = text.len().saturating_sub(1);
         text.extend_from_slice(&more);
-        if let Some(at) = memchr::memmem::find(&text[from..], b"\n\n") {
-            break from + at;
+        if let Some(reply) = take_event(&mut text, looked_at) {
+            break reply;
         }
     };
-    let behind = text.split_off(end + 2);
-    let reply = text.strip_suffix(b"\n\n").unwrap_or(&text);
-    let json = memchr::memmem::find(reply, b"data: ").map_or(reply, |at| &reply[at + 6..]);
-    let reply = Reply::parse(Bytes::copy_from_slice(json))?;
+    let data = memchr::memmem::find(&reply, b"data: ").map_or(0, |at| at + 6);
+    let reply = Reply::parse(Bytes::from(reply).slice(data..))?;
     let mut first = RETRY.to_owned();
     append_told(&model, &reply, params.get("since").is_some() || last(&request).is_some(), &mut first)?;
-    let first = [first.into_bytes(), behind].concat().into();
+    let first = [first.into_bytes(), text].concat().into();
     Ok(HttpResponse::Ok()
         .insert_header((header::CACHE_CONTROL, "no-store"))
         // As it comes: what waits to be compressed would come late.
@@ -86,6 +87,20 @@ pub(super) async fn open(request: HttpRequest) -> Answer {
         .insert_header(("x-accel-buffering", "no"))
         .content_type("text/event-stream")
         .body(Events { exchange, first }))
+}
+
+/// The first event of a text that is more than a sign of life, if all of it is there; so many bytes were looked at before.
+fn take_event(text: &mut Vec<u8>, looked_at: usize) -> Option<Vec<u8>> {
+    // A store that takes its time.
+    while text.starts_with(HEARTBEAT) {
+        text.drain(..HEARTBEAT.len());
+    }
+    let from = looked_at.min(text.len());
+    let end = from + memchr::memmem::find(&text[from..], b"\n\n")?;
+    let behind = text.split_off(end + 2);
+    let mut event = std::mem::replace(text, behind);
+    event.truncate(end);
+    Some(event)
 }
 
 fn last(request: &HttpRequest) -> Option<&header::HeaderValue> {
@@ -156,5 +171,28 @@ impl MessageBody for Events {
             return Poll::Ready(Some(Ok(std::mem::take(&mut self.first))));
         }
         poll_any(&self.exchange, context).map(|piece| if piece.is_empty() { None } else { Some(Ok(piece)) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reply_is_taken_from_behind_signs_of_life_however_it_comes() {
+        let whole = b":\n\n:\n\nid: 7\ndata: {}\n\n:\n\ndata: x\n\n";
+        for step in 1..=whole.len() {
+            let (mut text, mut pieces) = (Vec::new(), whole.chunks(step));
+            let event = loop {
+                let looked_at = text.len().saturating_sub(1);
+                text.extend_from_slice(pieces.next().expect("there is an event"));
+                if let Some(event) = take_event(&mut text, looked_at) {
+                    break event;
+                }
+            };
+            assert_eq!(event, b"id: 7\ndata: {}", "in pieces of {step}");
+            text.extend(pieces.flatten());
+            assert_eq!(text, b":\n\ndata: x\n\n", "in pieces of {step}");
+        }
     }
 }
