@@ -124,11 +124,14 @@ test("what is set with sync is known to the server, and what comes from there is
   await heard(client, somebody, "Task");
   task.set("n", 6, { sync: true, remote: true });
   assert.deepEqual([own(task), writes()], [{ id: "x", n: 6 }, before]);
+  const saved = happens(task, "sync");
   task.set("n", 7);
+  await saved;
   await heard(client, somebody, "Task");
   assert.equal(writes(), before + 1, "and only what is no news of the server's");
+  const gone = happens(task, "sync");
   tasks.remove(task, { sync: true });
-  await happens(task, "sync");
+  await gone;
   assert.deepEqual([await somebody.read("Task"), tasks.length], [[], 0]);
 });
 
