@@ -3,7 +3,7 @@
 import { equal } from "../equal.js";
 import { idAttributeOf, type CollectionInstance, type Members, type ModelInstance } from "./backbone.js";
 import type { Rec } from "./hearing.js";
-import { idsIn } from "./references.js";
+import { idsIn } from "../references.js";
 import { stateOf } from "./state.js";
 
 /** With the id at the attribute where the class has it. */

@@ -8,7 +8,7 @@ import {
   type ModelClass,
   type ModelInstance,
 } from "./backbone.js";
-import { bare, idIn, idsIn } from "./references.js";
+import { bare, idIn, idsIn } from "../references.js";
 import { stateOf } from "./state.js";
 import { modelNameOf } from "./target.js";
 

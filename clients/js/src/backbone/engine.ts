@@ -21,7 +21,7 @@ import {
 import type { Hearing, Rec } from "./hearing.js";
 import { newIdOf } from "./identity.js";
 import { handedOut, run, SyncTimeout } from "./promises.js";
-import { bare, idIn, idsIn, whereVia } from "./references.js";
+import { bare, idIn, idsIn, whereVia } from "../references.js";
 import { flagsOf, populateOf, settingsIn, wantedIn, type Flag, type PopulateCriteria, type Settings } from "./settings.js";
 import { serverOf, SocketWay, type Backing } from "./socket.js";
 import { stateOf } from "./state.js";

@@ -12,7 +12,7 @@ import {
   type SyncFunction,
 } from "./backbone.js";
 import type { Engine } from "./engine.js";
-import { idIn, idsIn, whereVia } from "./references.js";
+import { idIn, idsIn, whereVia } from "../references.js";
 import { settingsIn, type Populate, type Settings, type Wanted } from "./settings.js";
 import { stateOf } from "./state.js";
 import { BOUND, isBound } from "./telling.js";

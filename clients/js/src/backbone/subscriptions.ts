@@ -6,7 +6,7 @@ import { comparison } from "../sort.js";
 import { instanceAt, led, stored, type Classes, type Led } from "./associations.js";
 import { isCollection, type CollectionInstance, type Instance, type Members, type ModelInstance } from "./backbone.js";
 import { Hearing, type Rec } from "./hearing.js";
-import { idsIn, whereVia } from "./references.js";
+import { idsIn, whereVia } from "../references.js";
 import { DEFAULTS, flagsOf, howIn, settingsIn, wantedIn, type Settings, type Wanted } from "./settings.js";
 import { serverOf, type Backing } from "./socket.js";
 import { stateOf } from "./state.js";

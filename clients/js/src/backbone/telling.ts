@@ -6,7 +6,7 @@ import { add, put, withId } from "./apply.js";
 import { associationsOf, stored } from "./associations.js";
 import { isCollection, type CollectionInstance, type Instance, type Members, type ModelInstance } from "./backbone.js";
 import type { Listener, Rec } from "./hearing.js";
-import { idsIn } from "./references.js";
+import { idsIn } from "../references.js";
 import { flagsOf, type Settings } from "./settings.js";
 import { stateOf } from "./state.js";
 

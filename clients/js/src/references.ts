@@ -1,6 +1,7 @@
 /** Attributes that lead to other records: as ids, as a server has them, or with the records themselves in their places. Pure. */
 
-import type { Members } from "./backbone.js";
+/** Members of a record. */
+type Members = { readonly [name: string]: unknown };
 
 /** The id that a value is, or has; `undefined` where there is none. */
 export function idIn(value: unknown): string | undefined {
@@ -39,7 +40,7 @@ export function linked(value: unknown, id: string, isSet: boolean, isMany: boole
   return isSet ? id : null;
 }
 
-/** Those who name a record at an attribute, which has one id or many. */
+/** Those who name a record at an attribute, which has one id or many. A text that has the id somewhere within is another's. */
 export function whereVia(via: string, id: string): Members {
-  return { $or: [{ [via]: id }, { [via]: { $contains: id } }] };
+  return { $or: [{ [via]: id }, { [via]: { $contains: id, $not: { $gte: "" } } }] };
 }
