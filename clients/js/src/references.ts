@@ -18,6 +18,15 @@ export function idsIn(value: unknown): string[] {
   return (elements ?? [value]).map(idIn).filter((id) => id !== undefined);
 }
 
+/** What values were taken of, where they are not all of it. */
+const wholes = new WeakMap<object, unknown>();
+
+/** A part of what an attribute has, to be shown: where it is written as it is, all of it is. */
+export function partOf(whole: unknown, part: unknown): unknown {
+  if (typeof part === "object" && part !== null) wholes.set(part, whole);
+  return part;
+}
+
 /** With ids in the places of records. */
 export function bare(record: Members, names: Iterable<string>): Members {
   let out: { [name: string]: unknown } | undefined;
@@ -26,7 +35,7 @@ export function bare(record: Members, names: Iterable<string>): Members {
     const value = record[name];
     if (typeof value !== "object" || value === null) continue;
     const elements = Array.isArray(value) ? value : (value as { models?: unknown[] }).models;
-    (out ??= { ...record })[name] = elements ? elements.map((element) => idIn(element) ?? element) : (idIn(value) ?? value);
+    (out ??= { ...record })[name] = wholes.has(value) ? wholes.get(value) : elements ? elements.map((element) => idIn(element) ?? element) : (idIn(value) ?? value);
   }
   return out ?? record;
 }
