@@ -1,5 +1,7 @@
 /** Attributes that lead to other records: as ids, as a server has them, or with the records themselves in their places. Pure. */
 
+import { equal } from "./equal.js";
+
 /** Members of a record. */
 type Members = { readonly [name: string]: unknown };
 
@@ -18,13 +20,20 @@ export function idsIn(value: unknown): string[] {
   return (elements ?? [value]).map(idIn).filter((id) => id !== undefined);
 }
 
-/** What values were taken of, where they are not all of it. */
+/** What attributes have of which values show a part. */
 const wholes = new WeakMap<object, unknown>();
 
-/** A part of what an attribute has, to be shown: where it is written as it is, all of it is. */
-export function partOf(whole: unknown, part: unknown): unknown {
+/** Of what an attribute has only this is shown: who writes it as it is writes all of it. */
+export function partOf<P>(whole: unknown, part: P): P {
   if (typeof part === "object" && part !== null) wholes.set(part, whole);
   return part;
+}
+
+/** Whether a value shows just the records of which another one has the ids. */
+export function shows(value: unknown, ids: unknown): boolean {
+  if (typeof value !== "object" || value === null || [ids].flat().some((id) => typeof id === "object")) return false;
+  const wanted = idsIn(ids);
+  return wanted.length > 0 && equal(idsIn(wholes.get(value) ?? value), wanted);
 }
 
 /** With ids in the places of records. */

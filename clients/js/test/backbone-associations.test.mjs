@@ -3,8 +3,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Registry } from "backsync/backbone";
-import { happens, heard, own, setUp } from "./lib/backbone.mjs";
+import { attach, Registry } from "backsync/backbone";
+import { memoryConnector } from "backsync/connectors";
+import { becomes, freshBackbone, heard, own, setUp, stands } from "./lib/backbone.mjs";
 
 /** People, who have a spouse, friends and pets. */
 async function people(t, { options } = {}) {
@@ -37,11 +38,16 @@ for (const sync of ["socket", "ajax"]) {
     assert.deepEqual(names(jack), ["Jane", ["Joe", "Jill"]]);
     await jack.populate(["friends"]).fetch();
     assert.deepEqual(names(jack), ["jane", ["Joe", "Jill"]]);
+    await jack.fetch({ populate: "spouse pets" });
+    assert.deepEqual([jack.get("spouse").name, jack.get("pets").map(({ id }) => id)], ["Jane", ["rex", "tom"]], "of whoever keeps the link");
     await jack.fetch({ populate: { spouse: true, friends: { where: { name: { $prefix: "J" } }, sort: "name", limit: 1 }, pets: { sort: "-id" } } });
     assert.deepEqual([names(jack), jack.get("pets").map(({ id }) => id)], [["Jane", ["Jill"]], ["tom", "rex"]]);
-    await jack.save();
-    assert.deepEqual([jack.get("pets").length, "pets" in (await somebody.read("User", { ids: ["jack"] }))[0]], [2, false], "nor kept by him");
-    await somebody.upsert("User", { id: "jack", spouse: "jane", friends: ["joe", "jill"] });
+    await jack.save({ age: 50 });
+    const [stored] = await somebody.read("User", { ids: ["jack"] });
+    assert.deepEqual([jack.get("pets").length, "pets" in stored], [2, false], "nor kept by him");
+    assert.deepEqual([stored.age, stored.spouse, stored.friends], [50, "jane", ["joe", "jill"]], "those that were not looked for stay his friends");
+    await jack.fetch({ populate: { spouse: { where: { name: "Jill" } }, friends: { limit: 1 }, pets: { limit: 1, populate: "owner" } } });
+    assert.deepEqual([names(jack), jack.get("pets").map(({ owner }) => owner.name)], [["jane", ["Joe"]], ["Jack"]]);
     await jack.fetch({ populate: false });
     assert.deepEqual(names(jack), ["jane", ["joe", "jill"]]);
     backsync.configure({ populate: "spouse" });
@@ -159,11 +165,244 @@ test("what is live stays filled in while it leads to the same", async (t) => {
   await heard(client, somebody, "User");
   assert.deepEqual([jack.get("name"), jack.get("spouse").name], ["Jacky", "Jane"]);
   await somebody.upsert("User", { id: "jack", spouse: "jill" });
-  await heard(client, somebody, "User");
-  assert.equal(jack.get("spouse"), "jill");
+  await becomes(jack, () => jack.get("spouse").name === "Jill");
   const jill = jack.get("spouse", true);
-  await happens(jill, "change:name");
   assert.deepEqual(own(jill), { id: "jill", name: "Jill" });
+});
+
+test("what is live is populated with what is so now", async (t) => {
+  const { User, Users, backsync, somebody, client, way } = await people(t, { options: { live: true } });
+  const users = new Users([], { where: { id: { $in: ["jack", "joe"] } }, populate: "spouse.spouse friends pets" });
+  await users.fetch();
+  const jack = users.get("jack");
+  const told = [];
+  users.on("all", (event, model) => told.push(event === "update" || event === "sync" ? event : `${event} ${model.id}`));
+  users.syncBind("upsert", ({ id, spouse }) => told.push(`bound ${id} ${spouse}`));
+  const shown = () => [jack.get("spouse"), jack.get("friends"), jack.get("pets")].flat().map((one) => one?.name ?? one?.id ?? one);
+  assert.deepEqual([shown(), jack.get("spouse").spouse.name], [["Jane", "Joe", "Jill", "rex", "tom"], "Jack"]);
+
+  await somebody.upsert("User", { id: "jane", name: "Janet" });
+  await becomes(jack, () => shown()[0] === "Janet");
+  await somebody.upsert("Pet", [{ id: "rex", owner: "jane" }, { id: "ida", owner: "jack", name: "Ida" }]);
+  await becomes(jack, () => shown().at(-1) === "Ida");
+  assert.deepEqual([...new Set(told.splice(0))].sort(), ["change jack", "change:pets jack", "change:spouse jack"], "of himself there is no news");
+  assert.deepEqual(shown(), ["Janet", "Joe", "Jill", "tom", "Ida"]);
+
+  await somebody.upsert("User", { id: "jack", friends: ["jill", "jane"] });
+  await becomes(jack, () => shown()[2] === "Janet");
+  assert.ok(told.includes("bound jack jane") && told.includes("addedTo:friends jack") && told.includes("removedFrom:friends jack"));
+  await somebody.delete("User", "jill");
+  await becomes(jack, () => shown()[1] === "jill");
+
+  const seen = new Set();
+  jack.on("change", () => seen.add(shown().join()));
+  await jack.save({ name: "Jacky" });
+  await jack.save({ age: 50 }, { patch: true });
+  await heard(client, somebody, "User");
+  assert.deepEqual([...seen], ["Janet,jill,Janet,tom,Ida"], "what is shown stays");
+  await becomes(jack, () => jack.get("spouse").spouse.name === "Jacky");
+  const [stored] = await somebody.read("User", { ids: ["jack"] });
+  assert.deepEqual([stored.name, stored.age, stored.spouse, stored.friends], ["Jacky", 50, "jane", ["jill", "jane"]]);
+
+  await somebody.upsert("User", { id: "joe", spouse: "june" });
+  await somebody.upsert("User", { id: "june", name: "June" });
+  await users.fetch();
+  assert.equal(users.get("joe").get("spouse").name, "June", "what is read is whole");
+  way.down();
+  await stands(client, "waiting");
+  await somebody.upsert("User", [{ id: "june", name: "Juno" }, { id: "jack", spouse: "june" }]);
+  way.up();
+  await becomes(users, () => shown()[0] === "Juno" && users.get("joe").get("spouse").name === "Juno");
+  users.stopListening();
+  assert.ok(User && backsync);
+});
+
+test("those that are looked for are those that match now", async (t) => {
+  const { User, somebody } = await people(t, { options: { live: true } });
+  await somebody.upsert("User", [{ id: "joe", age: 40 }, { id: "jill", age: 60 }, { id: "jane", age: 50 }, { id: "jack", friends: ["joe", "jill", "jane"] }]);
+  const jack = new User({ id: "jack" });
+  const populate = {
+    friends: { where: { age: { $gt: 45 } }, sort: "age", limit: 2 },
+    pets: { where: { id: { $ne: "tom" } } },
+    spouse: { where: { age: { $gt: 70 } } },
+  };
+  await jack.fetch({ populate });
+  const shown = () => ["friends", "pets", "spouse"].map((name) => [jack.get(name)].flat().map((one) => one.id ?? one).join());
+  assert.deepEqual(shown(), ["jane,jill", "rex", "jane"]);
+  await somebody.upsert("User", { id: "joe", age: 55 });
+  await becomes(jack, () => shown()[0] === "jane,joe");
+  await somebody.upsert("Pet", { id: "max", owner: ["jill", "jack"] });
+  await becomes(jack, () => shown()[1] === "rex,max");
+  assert.equal(jack.get("spouse"), "jane");
+  await somebody.upsert("User", { id: "jane", age: 80 });
+  await becomes(jack, () => jack.get("spouse").age === 80);
+  await jack.save({ name: "Jacky" });
+  const [stored] = await somebody.read("User", { ids: ["jack"] });
+  assert.deepEqual(stored.friends, ["joe", "jill", "jane"], "none is lost that is not shown");
+});
+
+test("a write that is refused leaves what is shown", async (t) => {
+  const { User, somebody, client } = await people(t, { options: { live: true, populate: "spouse", policy: "server-wins" } });
+  const jack = new User({ id: "jack" });
+  await jack.fetch();
+  const seen = [];
+  jack.on("change:spouse", () => seen.push(jack.get("spouse")?.name ?? jack.get("spouse")));
+  const { _rev } = jack.attributes;
+  await somebody.upsert("User", { id: "jack", age: 1 });
+  await becomes(jack, () => jack.get("age") === 1);
+  await assert.rejects(async () => jack.save({ name: "Jacky", spouse: "joe", _rev }), { code: "conflict" });
+  await heard(client, somebody, "User");
+  assert.deepEqual([jack.get("name"), jack.get("spouse").name, seen], ["Jack", "Jane", ["joe", "Jane"]]);
+});
+
+test("references that no class knows are filled in by the server, and stay as they were read", async (t) => {
+  const { backsync, somebody, client } = await people(t, { options: { live: true } });
+  const Plain = backsync.Model.extend({ modelName: "User" });
+  const jack = new Plain({ id: "jack" }, { populate: "spouse" });
+  await jack.fetch();
+  assert.equal(jack.get("spouse").name, "Jane");
+  await somebody.upsert("User", [{ id: "jane", name: "Janet" }, { id: "jack", age: 1 }]);
+  await heard(client, somebody, "User");
+  assert.deepEqual([jack.get("spouse").name, jack.get("age")], ["Jane", 1]);
+});
+
+test("what is live is populated without a server too", async (t) => {
+  const Backbone = freshBackbone();
+  const connector = memoryConnector({ User: [{ id: "jack", spouse: "jane" }, { id: "jane", name: "Jane" }], Pet: [{ id: "rex", owner: "jack" }] });
+  const { Model } = attach(Backbone, connector, { sync: "socket", live: true });
+  const User = Model.extend({ modelName: "User", assoc: { spouse: () => User, pets: { to: ["Pet"], via: "owner" } } });
+  const [jack, jane] = [new User({ id: "jack" }, { populate: "spouse pets" }), new User({ id: "jane" })];
+  t.after(() => [jack, jane].forEach((one) => one.stopListening()));
+  await jack.fetch();
+  await jane.fetch();
+  assert.deepEqual([jack.get("spouse").name, jack.get("pets").map(({ id }) => id)], ["Jane", ["rex"]]);
+  await jane.save({ name: "Janet" });
+  assert.equal(jack.get("spouse").name, "Janet");
+});
+
+/** What is asked of the server about a model, as `read` and `unsubscribe`. */
+const asked = (way, model) => way.sent.flatMap(({ event, data, options }) => (event.startsWith(`${model}:`) && data?.where && options?.listen !== false ? [event.slice(model.length + 1)] : []));
+
+test("links that others keep are told where somebody wants to know", async (t) => {
+  const { User, Users, Pet, Backbone, somebody, client, way } = await people(t);
+  const jack = new User({ id: "jack" });
+  await jack.fetch();
+  const view = { ...Backbone.Events };
+  const said = [];
+  const say = (event) => (model, ...more) => said.push([event, model.id, ...more.map((one) => (typeof one === "object" ? one.owner : one))]);
+  jack.on("updated:name", say("updated"));
+  await heard(client, somebody, "User");
+  assert.deepEqual(asked(way, "Pet"), [], "nobody wants to know");
+  view.listenTo(jack, "addedTo:pets", say("addedTo:pets"));
+  view.listenTo(jack, "removedFrom", say("removedFrom"));
+  await heard(client, somebody, "Pet");
+  assert.deepEqual([asked(way, "Pet"), said], [["read"], []], "what there was is no news");
+
+  await somebody.upsert("Pet", [{ id: "tom", owner: "jane" }, { id: "max", owner: "jack" }, { id: "may", owner: ["jill", "jack"] }, { id: "bob", owner: "jackson" }]);
+  await somebody.upsert("Pet", { id: "max", name: "Max" });
+  await somebody.delete("Pet", "rex");
+  await new Pet({ id: "mia", owner: "jack" }).save();
+  await heard(client, somebody, "Pet");
+  assert.deepEqual(said.splice(0), [
+    ["removedFrom", "jack", "jack"],
+    ["addedTo:pets", "jack", "max", "jack"],
+    ["addedTo:pets", "jack", "may", ["jill", "jack"]],
+    ["removedFrom", "jack", "jack"],
+    ["addedTo:pets", "jack", "mia", "jack"],
+  ]);
+  way.down();
+  await stands(client, "waiting");
+  await somebody.upsert("Pet", { id: "zoe", owner: "jack" });
+  await somebody.delete("Pet", "max");
+  way.up();
+  await stands(client, "open");
+  await heard(client, somebody, "Pet");
+  assert.deepEqual(said.splice(0).map(([event, , id]) => [event, id]).sort(), [["addedTo:pets", "zoe"], ["removedFrom", "jack"]], "and what was missed");
+
+  view.stopListening();
+  await heard(client, somebody, "Pet");
+  assert.equal(asked(way, "Pet").at(-1), "unsubscribe");
+  await somebody.upsert("Pet", { id: "zed", owner: "jack" });
+  await heard(client, somebody, "Pet");
+  assert.deepEqual(said, []);
+  assert.ok(Users);
+});
+
+test("a collection tells of the links of its models, while they are its own", async (t) => {
+  const { User, Users, somebody, client, way } = await people(t, { options: { live: true } });
+  const users = new Users([], { where: { age: { $gt: 1 } } });
+  const said = [];
+  users.on("addedTo:pets removedFrom:pets", (model, id) => said.push(`${model.id} ${id}`));
+  await somebody.upsert("User", { id: "jane", age: 30 });
+  await users.fetch();
+  await somebody.upsert("User", { id: "jack", age: 40 });
+  await becomes(users, () => users.get("jack"));
+  await heard(client, somebody, "Pet");
+  await somebody.upsert("Pet", { id: "tom", owner: "jane" });
+  await heard(client, somebody, "Pet");
+  assert.deepEqual(said.splice(0).sort(), ["jack tom", "jane tom"]);
+  await somebody.upsert("User", { id: "jack", age: 0 });
+  await becomes(users, () => !users.get("jack"));
+  const jill = users.create({ id: "jill", age: 3 });
+  await heard(client, somebody, "Pet");
+  await somebody.upsert("Pet", [{ id: "ida", owner: "jack" }, { id: "rex", owner: "jill" }]);
+  await heard(client, somebody, "Pet");
+  assert.deepEqual(said.splice(0).sort(), ["jane ida", "jill rex"], "those that it has now");
+  users.stopListening();
+  await heard(client, somebody, "Pet");
+  const sent = asked(way, "Pet");
+  assert.deepEqual(["read", "unsubscribe"].map((event) => sent.filter((one) => one === event).length), [3, 3]);
+  users.on("addedTo:pets", () => said.push("again"));
+  await heard(client, somebody, "Pet");
+  await somebody.upsert("Pet", { id: "zoe", owner: "jill" });
+  await heard(client, somebody, "Pet");
+  assert.deepEqual(said, ["jill zoe", "again"]);
+  assert.ok(User && jill);
+});
+
+test("who asked for what others keep is told of it, until it is gone", async (t) => {
+  const { User, somebody, client, way } = await people(t);
+  for (const ask of [(jack) => jack.get("pets", true), (jack) => jack.fetch("pets")]) {
+    const jack = new User({ id: "jack" });
+    await jack.fetch();
+    const said = [];
+    jack.on("all", (event, model, id) => /^(addedTo|removedFrom):/.test(event) && said.push(`${event} ${id}`));
+    const pets = await ask(jack);
+    await heard(client, somebody, "Pet");
+    await somebody.upsert("Pet", { id: "max", owner: "jack" });
+    await jack.addTo("pets", "ida");
+    await jack.removeFrom("pets", "max");
+    await heard(client, somebody, "Pet");
+    assert.deepEqual(said.splice(0), ["addedTo:pets max", "addedTo:pets ida", "removedFrom:pets max"]);
+    pets.stopListening();
+    await somebody.upsert("Pet", { id: "ida", owner: "jane" });
+    await heard(client, somebody, "Pet");
+    assert.deepEqual(said.splice(0), ["removedFrom:pets ida"]);
+    jack.unsubscribe();
+    await heard(client, somebody, "Pet");
+    assert.equal(asked(way, "Pet").at(-1), "unsubscribe");
+    await somebody.upsert("Pet", { id: "max", owner: "jack" });
+    await heard(client, somebody, "Pet");
+    assert.deepEqual(said, []);
+    await somebody.delete("Pet", "max");
+  }
+});
+
+test("a model that is new hears of links when it is there, and no more when it is gone", async (t) => {
+  const { User, somebody, client, way } = await people(t);
+  const jim = new User({ name: "Jim" });
+  const said = [];
+  jim.on({ "addedTo:pets": (model, id) => said.push(id) });
+  await heard(client, somebody, "Pet");
+  assert.deepEqual(asked(way, "Pet"), []);
+  await jim.save();
+  await heard(client, somebody, "Pet");
+  await somebody.upsert("Pet", { id: "ida", owner: jim.id });
+  await heard(client, somebody, "Pet");
+  assert.deepEqual(said, ["ida"]);
+  await jim.destroy();
+  await heard(client, somebody, "Pet");
+  assert.deepEqual(asked(way, "Pet"), ["read", "unsubscribe"]);
 });
 
 test("links that two set at once are both there", async (t) => {
