@@ -81,6 +81,20 @@ for (const sync of ["socket", "ajax"]) {
     assert.ok(Users && client);
   });
 
+  test(`one that others keep is led to, by ${sync}`, async (t) => {
+    const { backsync, somebody } = await people(t, { options: { sync } });
+    const User = backsync.Model.extend({ modelName: "User", assoc: { pass: { to: "Pass", via: "holder" }, spouse: "User" } });
+    await somebody.upsert("Pass", [{ id: "p1", holder: "jackson" }, { id: "p2", holder: "jack", n: 7 }]);
+    const [jack, joe] = [new User({ id: "jack" }), new User({ id: "joe" })];
+    assert.equal(jack.get("pass", true), undefined);
+    await jack.fetch({ populate: "pass" });
+    assert.deepEqual([jack.get("pass").n, jack.get("pass", true).get("n")], [7, 7]);
+    assert.equal((await jack.fetch("pass")).get("n"), 7);
+    for (const name of ["pass", "spouse"]) await assert.rejects(async () => joe.fetch(name), { code: "not_found" });
+    await joe.fetch({ populate: "pass" });
+    assert.equal(joe.get("pass"), null);
+  });
+
   test(`others are added and removed, by ${sync}`, async (t) => {
     const { User, Pet, somebody } = await people(t, { options: { sync } });
     const jack = new User({ id: "jack" });
@@ -112,13 +126,14 @@ for (const sync of ["socket", "ajax"]) {
 
   test(`a new record within a new record is made too, by ${sync}`, async (t) => {
     const { User, somebody } = await people(t, { options: { sync } });
-    const jim = new User({ name: "Jim", spouse: { name: "June" }, friends: ["joe", { name: "Jon" }] });
+    const jim = new User({ name: "Jim", spouse: { name: "June" }, friends: ["joe", { name: "Jon" }], pets: [{ name: "Rover" }] });
     await jim.populate("spouse").save();
     const june = jim.get("spouse", true);
     const [stored] = await somebody.read("User", { ids: [jim.id] });
     assert.deepEqual([stored.spouse, june.get("name"), jim.get("spouse").name], [june.id, "June", "June"]);
     const friends = await somebody.read("User", { ids: stored.friends });
     assert.deepEqual(friends.map(({ name }) => name), ["Joe", "Jon"]);
+    assert.deepEqual((await somebody.read("Pet", { where: { owner: jim.id } })).map(({ name }) => name), ["Rover"]);
     await jim.save({ name: "Jimmy" });
     assert.equal((await somebody.read("User", { ids: [jim.id] }))[0].spouse, june.id, "what was filled in is written as its id");
   });

@@ -174,7 +174,7 @@ export function instanceAt(
   { isMany, via, make }: Led,
 ): ModelInstance | CollectionInstance | undefined {
   const value = model.get(attribute) ?? undefined;
-  if (value === undefined && via === undefined) return undefined;
+  if (value === undefined && (via === undefined || !isMany)) return undefined;
   if (typeof value === "object" && "trigger" in value) return value as ModelInstance;
   const values = value === undefined ? [] : [value].flat();
   const { wrapped } = stateOf(model);

@@ -243,7 +243,9 @@ export class Engine {
       if (!values.some((value) => typeof value === "object" && idIn(value) === undefined)) return [];
       const instance = this.subscriptions.at(model, attribute)!;
       const models = isCollection(instance) ? instance.models : [instance as ModelInstance];
-      const saved = models.filter((one) => one.isNew()).map((one) => Promise.resolve(one.save(null, { sync: [...flags] })));
+      const { via } = this.subscriptions.led(model, attribute)!;
+      const link = via === undefined ? null : { [via]: String(model.id) };
+      const saved = models.filter((one) => one.isNew()).map((one) => Promise.resolve(one.save(link, { sync: [...flags] })));
       // They have ids from now on.
       const ids = models.map((one) => String(one.id));
       (attributes as { [name: string]: unknown })[attribute] = isCollection(instance) ? ids : ids[0];

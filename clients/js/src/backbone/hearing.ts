@@ -3,7 +3,7 @@
 import type { Collection } from "../collection.js";
 import { equal } from "../equal.js";
 import type { Stored } from "../messages.js";
-import { Filled } from "../populate/index.js";
+import { Filled } from "../populate/filled.js";
 import type { Members } from "./backbone.js";
 
 export type Rec = Stored<Members>;

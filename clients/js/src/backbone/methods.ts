@@ -1,9 +1,9 @@
 /** What models and collections can do more than Backbone's. Each takes the place of what a class has, and leads on to it. */
 
+import { BacksyncError } from "../errors.js";
 import type { Led } from "./associations.js";
 import {
   DELEGATE,
-  isCollection,
   type CallOptions,
   type CollectionInstance,
   type Instance,
@@ -222,7 +222,9 @@ function link(
     const other = await prepare([...flags]);
     const id = String(other.id);
     await way.link({ owner: { name, id: String(model.id), association }, other: { name: otherName, id }, via }, isSet);
-    await model.fetch({ sync: [...flags] });
+    // It goes on to show what it showed.
+    const { heard } = stateOf(model);
+    await model.fetch({ sync: [...flags], ...(heard?.populate && { populate: heard.populate }) });
     return other.attributes;
   });
 }
@@ -234,15 +236,17 @@ function fetchAt(engine: Engine, model: ModelInstance, attribute: string, option
   if (to.via !== undefined) engine.subscriptions.hearLinks(model, attribute);
   return engine.request(model, options, async (way, { name }) => {
     const id = String(model.id);
-    const isKept = to.via === undefined;
-    const value = isKept ? (model.get(attribute) ?? (await way.one(name, id, []))[attribute]) : undefined;
-    const found = to.make(isKept ? idsIn(value).map((one) => ({ id: one })) : []);
-    if (!isCollection(found)) {
+    const value = to.via === undefined ? (model.get(attribute) ?? (await way.one(name, id, []))[attribute]) : undefined;
+    const named = to.via === undefined ? { id: { $in: idsIn(value) } } : whereVia(to.via, id);
+    if (!to.isMany) {
+      const other = to.via === undefined ? value : (await way.many(to.name, { where: named, limit: 1 }, []))[0];
+      if (idIn(other) === undefined) throw new BacksyncError({ code: "not_found", message: `${name} ${id} has no ${attribute}` });
+      const found = to.make([{ id: idIn(other) }]);
       await found.fetch(options);
       return found;
     }
+    const found = to.make(idsIn(value).map((one) => ({ id: one })));
     const { where, ...wanted } = settingsIn(options);
-    const named = isKept ? { id: { $in: idsIn(value) } } : whereVia(to.via!, id);
     const data: Wanted = { where: where ? { $and: [named, where] } : named };
     await found.fetch({ ...options, ...wanted, data });
     return found;

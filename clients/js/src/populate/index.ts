@@ -5,7 +5,7 @@ import type { Criteria } from "../criteria.js";
 import type { Opener } from "../opener.js";
 import { Filled, type Leads } from "./filled.js";
 
-export { Filled, type Lead, type Leads } from "./filled.js";
+export type { Lead, Leads } from "./filled.js";
 
 /** What a populated collection has. */
 export interface PopulatedOptions<T> extends Criteria, CollectionOptions<T> {
@@ -18,8 +18,16 @@ export interface Populating extends Opener {
   collection<T extends object = Record<string, unknown>>(model: string, options?: PopulatedOptions<T>): Collection<T>;
 }
 
-/** The same opener, a client mostly, which knows `populate`. */
+const known = new WeakMap<Opener, Populating>();
+
+/** An opener, a client mostly, that knows `populate` too: the same each time. */
 export function populated(opener: Opener): Populating {
+  let populating = known.get(opener);
+  if (!populating) known.set(opener, (populating = populatingOf(opener)));
+  return populating;
+}
+
+function populatingOf(opener: Opener): Populating {
   const populating: Populating = {
     collection<T extends object>(model: string, { populate, ...options }: PopulatedOptions<T> = {}) {
       if (!populate) return opener.collection<T>(model, options);
