@@ -215,5 +215,7 @@ test("who asks for it in other words is told the right ones", async (t) => {
   const { client } = await begin(t);
   assert.throws(() => client.collection("Task", { populate: { owner: "User" } }), /backsync\/populate/);
   assert.throws(() => memoryConnector().collection("Task", { populate: "owner" }), /backsync\/populate/);
+  assert.equal(populated(client), populated(client), "for a hook it is the same each time");
+  client.collection("Task", { populate: undefined }).close();
   for (const populate of ["owner", ["owner"]]) assert.throws(() => populated(client).collection("Task", { populate }), /owner|author/);
 });
