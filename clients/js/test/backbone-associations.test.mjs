@@ -3,9 +3,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { connect } from "backsync";
 import { attach, Registry } from "backsync/backbone";
 import { memoryConnector } from "backsync/connectors";
 import { becomes, freshBackbone, heard, own, setUp, stands } from "./lib/backbone.mjs";
+import { Scripted, settled } from "./lib/scripted.mjs";
 
 /** People, who have a spouse, friends and pets. */
 async function people(t, { options } = {}) {
@@ -219,8 +221,8 @@ test("what is live is populated with what is so now", async (t) => {
   const [stored] = await somebody.read("User", { ids: ["jack"] });
   assert.deepEqual([stored.name, stored.age, stored.spouse, stored.friends], ["Jacky", 50, "jane", ["jill", "jane"]]);
 
-  await somebody.upsert("User", { id: "joe", spouse: "june" });
   await somebody.upsert("User", { id: "june", name: "June" });
+  await somebody.upsert("User", { id: "joe", spouse: "june" });
   await users.fetch();
   assert.equal(users.get("joe").get("spouse").name, "June", "what is read is whole");
   way.down();
@@ -230,6 +232,29 @@ test("what is live is populated with what is so now", async (t) => {
   await becomes(users, () => shown()[0] === "Juno" && users.get("joe").get("spouse").name === "Juno");
   users.stopListening();
   assert.ok(User && backsync);
+});
+
+test("who reads gets what is so now, with those that it leads to", async (t) => {
+  const server = new Scripted();
+  const client = connect("http://server", { transports: [server.transport] });
+  t.after(() => client.close());
+  const { Model } = attach(freshBackbone(), client, { sync: "socket", live: true, populate: "spouse" });
+  const User = Model.extend({ modelName: "User", assoc: { spouse: () => User } });
+  const answer = async (ids, data) => {
+    while (!server.link?.sent.some(({ data }) => String(data?.ids) === ids)) await settled();
+    server.link.say({ id: server.link.sent.findLast(({ data }) => String(data?.ids) === ids).id, data, position: "p" });
+    await settled();
+  };
+  const joe = new User({ id: "joe" });
+  const first = joe.fetch();
+  await answer("joe", [{ id: "joe", _rev: 1 }]);
+  await first;
+  server.link.say({ event: "User:upsert", data: { id: "joe", spouse: "june", _rev: 2 }, position: "q" });
+  const seen = joe.fetch().then(() => joe.get("spouse"));
+  await answer("", []);
+  assert.equal(joe.get("spouse"), undefined);
+  await answer("june", [{ id: "june", name: "June" }]);
+  assert.deepEqual(await seen, { id: "june", name: "June" });
 });
 
 test("those that are looked for are those that match now", async (t) => {
@@ -251,23 +276,32 @@ test("those that are looked for are those that match now", async (t) => {
   assert.equal(jack.get("spouse"), "jane");
   await somebody.upsert("User", { id: "jane", age: 80 });
   await becomes(jack, () => jack.get("spouse").age === 80);
+  const seen = [];
+  jack.on("change:friends", () => seen.push(shown()[0]));
   await jack.save({ name: "Jacky" });
   const [stored] = await somebody.read("User", { ids: ["jack"] });
-  assert.deepEqual(stored.friends, ["joe", "jill", "jane"], "none is lost that is not shown");
+  assert.deepEqual([stored.friends, seen], [["joe", "jill", "jane"], []], "none is lost that is not shown");
+  await somebody.upsert("User", { id: "joe", age: 90 });
+  await becomes(jack, () => shown()[0] === "jill,jane");
+  await jack.removeFrom("friends", "jill");
+  await becomes(jack, () => shown()[0] === "jane,joe");
+  await somebody.upsert("User", { id: "joe", age: 1 });
+  await becomes(jack, () => shown()[0] === "jane");
 });
 
 test("a write that is refused leaves what is shown", async (t) => {
-  const { User, somebody, client } = await people(t, { options: { live: true, populate: "spouse", policy: "server-wins" } });
-  const jack = new User({ id: "jack" });
-  await jack.fetch();
+  const { Users, somebody, client } = await people(t, { options: { live: true, policy: "server-wins" } });
+  const users = new Users([], { populate: "spouse" });
+  await users.fetch();
+  const jack = users.get("jack");
+  await jack.save({ name: "Jacky" });
+  const { _rev } = jack.attributes;
+  await jack.save({ age: 1 });
   const seen = [];
   jack.on("change:spouse", () => seen.push(jack.get("spouse")?.name ?? jack.get("spouse")));
-  const { _rev } = jack.attributes;
-  await somebody.upsert("User", { id: "jack", age: 1 });
-  await becomes(jack, () => jack.get("age") === 1);
-  await assert.rejects(async () => jack.save({ name: "Jacky", spouse: "joe", _rev }), { code: "conflict" });
+  await assert.rejects(async () => jack.save({ name: "John", spouse: "joe", _rev }), { code: "conflict" });
   await heard(client, somebody, "User");
-  assert.deepEqual([jack.get("name"), jack.get("spouse").name, seen], ["Jack", "Jane", ["joe", "Jane"]]);
+  assert.deepEqual([jack.get("name"), jack.get("spouse").name, seen], ["Jacky", "Jane", ["joe", "Jane"]]);
 });
 
 test("references that no class knows are filled in by the server, and stay as they were read", async (t) => {
@@ -367,11 +401,18 @@ test("a collection tells of the links of its models, while they are its own", as
   await heard(client, somebody, "Pet");
   const sent = asked(way, "Pet");
   assert.deepEqual(["read", "unsubscribe"].map((event) => sent.filter((one) => one === event).length), [3, 3]);
-  users.on("addedTo:pets", () => said.push("again"));
+  await somebody.upsert("Pet", { id: "sam", owner: "jill" });
+  await users.fetch();
   await heard(client, somebody, "Pet");
   await somebody.upsert("Pet", { id: "zoe", owner: "jill" });
   await heard(client, somebody, "Pet");
-  assert.deepEqual(said, ["jill zoe", "again"]);
+  assert.deepEqual(said.splice(0), ["jill zoe"], "who reads anew hears anew");
+  users.stopListening();
+  users.on("addedTo:pets", () => said.push("again"));
+  await heard(client, somebody, "Pet");
+  await somebody.upsert("Pet", { id: "zed", owner: "jill" });
+  await heard(client, somebody, "Pet");
+  assert.deepEqual(said, ["jill zed", "again"], "and so does who is bound anew");
   assert.ok(User && jill);
 });
 

@@ -123,10 +123,11 @@ test("a record is shown when all of it is there, in its place, and nobody sees h
   push("Task:upsert", task("3", "c"));
   push("Task:upsert", task("4", "a"));
   push("Task:upsert", task("1", "d"));
-  assert.deepEqual([news(), shown()], [[["upsert", "4 A"]], ["1 A", "2 B", "4 A"]]);
+  assert.deepEqual([news(), shown(), filled.source.isBehind], [[["upsert", "4 A"]], ["1 A", "2 B", "4 A"], true]);
   answer("User:read", ["c"], { data: [user("c")] });
   answer("User:read", ["d"], {});
   assert.deepEqual([news(), shown()], [[["upsert", "3 C"], ["upsert", "1 d"]], ["1 d", "2 B", "3 C", "4 A"]]);
+  assert.equal(filled.source.isBehind, false);
 
   push("User:upsert", user("a", "Ada"));
   push("User:upsert", user("e"));
@@ -192,6 +193,18 @@ test("a server that begins anew is shown anew, when all of it is there", async (
   push("User:upsert", user("b", "Bob"));
   answer("User:read", ["c"], { data: [user("c")] });
   assert.deepEqual([news(), shown(), filled.state], [[["reset", 2]], ["2 Bob", "3 C"], "live"]);
+});
+
+test("what cannot be asked for is not waited for", async (t) => {
+  const { server, filled, answer, push, news, shown } = await begin(t);
+  answer("Task:read", undefined, { data: [task("1", "a")] });
+  answer("User:read", ["a"], { data: [user("a")] });
+  push("Task:upsert", task("2", "b"));
+  assert.deepEqual(shown(), ["1 A"]);
+  news();
+  server.link.close();
+  while (filled.state !== "stale") await settled();
+  assert.deepEqual([news(), shown()], [[["upsert", "2 b"], ["state", "stale"]], ["1 A", "2 b"]]);
 });
 
 test("a connection that is lost in the midst of it leaves what there is", async (t) => {
