@@ -43,10 +43,14 @@ export function bare(record: Members, names: Iterable<string>): Members {
     const name = path.split(".")[0]!;
     const value = record[name];
     if (typeof value !== "object" || value === null) continue;
-    const elements = Array.isArray(value) ? value : (value as { models?: unknown[] }).models;
-    (out ??= { ...record })[name] = wholes.has(value) ? wholes.get(value) : elements ? elements.map((element) => idIn(element) ?? element) : (idIn(value) ?? value);
+    (out ??= { ...record })[name] = wholes.has(value) ? wholes.get(value) : bareValue(value);
   }
   return out ?? record;
+}
+
+function bareValue(value: object): unknown {
+  const elements = Array.isArray(value) ? value : (value as { models?: unknown[] }).models;
+  return elements ? elements.map((element) => idIn(element) ?? element) : (idIn(value) ?? value);
 }
 
 /** The value of an attribute that has links, with this one or without it; `undefined` where that is so already. */

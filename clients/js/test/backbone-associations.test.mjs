@@ -230,6 +230,14 @@ test("what is live is populated with what is so now", async (t) => {
   await somebody.upsert("User", [{ id: "june", name: "Juno" }, { id: "jack", spouse: "june" }]);
   way.up();
   await becomes(users, () => shown()[0] === "Juno" && users.get("joe").get("spouse").name === "Juno");
+  await jack.addTo("friends", "joe");
+  assert.equal(jack.get("friends").at(-1).name, "Joe", "it goes on to be shown");
+  await jack.fetch();
+  assert.equal(jack.get("friends").at(-1).name, "Joe");
+  await somebody.upsert("User", { id: "joe", name: "Joseph" });
+  await becomes(jack, () => jack.get("friends").at(-1).name === "Joseph");
+  await jack.fetch({ populate: false });
+  assert.equal(jack.get("friends").at(-1), "joe", "until somebody says otherwise");
   users.stopListening();
   assert.ok(User && backsync);
 });

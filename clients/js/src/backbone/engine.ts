@@ -52,6 +52,8 @@ interface Call {
   readonly options: CallOptions;
   readonly settings: Settings;
   readonly flags: ReadonlySet<Flag>;
+  /** With what it is to be heard of: what is live stays populated until somebody says otherwise. */
+  readonly populate: Settings["populate"];
   readonly name: string;
   readonly way: Way;
   readonly isBySocket: boolean;
@@ -118,7 +120,8 @@ export class Engine {
     const isBySocket = flags.has("socket") && (!flags.has("ajax") || this.subscriptions.isConnected());
     const name = modelNameOf(instance);
     const way = isBySocket ? this.#socket(instance, name) : this.#ajax(method, instance, options);
-    return { method, instance, options, settings, flags, name, way, isBySocket };
+    const shown = method !== "read" || settings.live ? this.subscriptions.populateOf(instance) : undefined;
+    return { method, instance, options, settings, flags, populate: settings.populate ?? shown, name, way, isBySocket };
   }
 
   #socket(instance: Instance, own: string): Way {
@@ -156,7 +159,7 @@ export class Engine {
   async #readMany(call: Call, instance: CollectionInstance): Promise<Answer> {
     const { way, name, settings, options, isBySocket, flags } = call;
     const wanted = wantedIn(settings, options.data);
-    const { populate } = { ...settings, ...settingsIn(options.data) };
+    const { populate = call.populate } = settingsIn(options.data);
     const { names, criteria } = referencesOf(prototypeOf(instance), populate);
     const isWindow = wanted.skip !== undefined || wanted.limit !== undefined;
     await this.#connected(call);
@@ -178,7 +181,7 @@ export class Engine {
   async #readOne(call: Call, model: ModelInstance): Promise<Answer> {
     await this.#connected(call);
     const before = stateOf(model).heard;
-    const hearing = call.isBySocket ? this.subscriptions.listen(model, { populate: call.settings.populate }) : undefined;
+    const hearing = call.isBySocket ? this.subscriptions.listen(model, { populate: call.populate }) : undefined;
     try {
       if (hearing) await this.#present(hearing, call.way);
       const present = hearing?.collection.get(model.id!);
@@ -193,12 +196,13 @@ export class Engine {
   }
 
   /** The record of a model with what is to be filled in. `present`: what it is, where that is known. */
-  async #look({ way, name, settings, ...call }: Call, model: ModelInstance, present?: Rec): Promise<{ data: Members; known: Rec }> {
-    const { names, criteria } = referencesOf(model, settings.populate);
+  async #look(call: Call, model: ModelInstance, present?: Rec): Promise<{ data: Members; known: Rec }> {
+    const { way, name, populate } = call;
+    const { names, criteria } = referencesOf(model, populate);
     let record = names.length === 0 && present ? present : await way.one(name, String(model.id), names);
     const known = bare(record, names) as Rec;
     for (const [attribute, sought] of criteria)
-      record = await this.#filled({ way, name, settings, ...call }, model, record, attribute, sought);
+      record = await this.#filled(call, model, record, attribute, sought);
     return { data: withId(record, model.idAttribute), known };
   }
 
@@ -227,7 +231,7 @@ export class Engine {
       throw error;
     }
     end();
-    if (known && settings.populate) ({ data, known } = await this.#look(call, model));
+    if (known && settings.populate) ({ data, known } = await this.#look({ ...call, populate: settings.populate }, model));
     else if (known) {
       known = stateOf(model).newest(known);
       data = stateOf(model).settled(withId(known, model.idAttribute));
@@ -270,15 +274,13 @@ export class Engine {
   }
 
   /** An answer came for this model. */
-  #heard({ method, flags, isBySocket, settings }: Call, model: ModelInstance, known: Rec): void {
+  #heard({ flags, isBySocket, populate }: Call, model: ModelInstance, known: Rec): void {
     if (!this.#subscribes(flags, isBySocket)) return;
     // It may be new.
     this.subscriptions.links.look(model);
     const { collection } = model;
     // Its collection hears of it.
     if (collection && stateOf(collection).heard?.hearing.collection.has(known.id)) return;
-    // Who writes goes on to show what was read.
-    const populate = settings.populate || (method === "read" ? false : stateOf(model).heard?.populate);
     this.subscriptions.listen(model, { populate }).knows([known]);
   }
 

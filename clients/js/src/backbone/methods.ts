@@ -223,8 +223,8 @@ function link(
     const id = String(other.id);
     await way.link({ owner: { name, id: String(model.id), association }, other: { name: otherName, id }, via }, isSet);
     // It goes on to show what it showed.
-    const { heard } = stateOf(model);
-    await model.fetch({ sync: [...flags], ...(heard?.populate && { populate: heard.populate }) });
+    const populate = engine.subscriptions.populateOf(model);
+    await model.fetch({ sync: [...flags], ...(populate && { populate }) });
     return other.attributes;
   });
 }

@@ -52,7 +52,7 @@ export class Subscriptions {
     return { ...this.#settings, ...outer, ...settingsIn(instance.config), ...stateOf(instance).settings, ...settingsIn(request) };
   }
 
-  /** Hear of the records of an instance, as its settings say or as a request wants: those of what is live with what they are populated with. */
+  /** Hear of the records of an instance, as its settings say or as a request wants: what is live of what it is populated with too. */
   listen(instance: Instance, { wanted, populate }: Request = {}): Hearing {
     const state = stateOf(instance);
     if (state.isDeaf) this.hearLinks(instance);
@@ -67,17 +67,28 @@ export class Subscriptions {
     const name = modelNameOf(instance);
     const key = JSON.stringify([name, criteria, sort, leads && references]);
     const known = state.heard;
-    if (known?.key === key && !isOver(known.hearing)) return known.hearing;
-    const collection = populated(this.backing).collection<Members>(name, { ...criteria, ...(sort && { sort }), ...(leads && { populate: leads }) });
+    const heard = { key, populate: populate ?? own.populate };
+    if (known?.key === key && !isOver(known.hearing)) {
+      state.heard = { ...known, ...heard };
+      return known.hearing;
+    }
+    const query = { ...criteria, ...(sort && { sort }), ...(leads && { populate: leads }) };
+    const collection = populated(this.backing).collection<Members>(name, query);
     // It begins before the other ends: what both hear goes on.
     known?.hearing.end();
     const settings = (): Settings => this.settingsOf(instance);
     const hearing = new Hearing(collection, listenerOf(instance, settings, collection));
-    state.heard = { hearing, key, populate: populate ?? own.populate };
+    state.heard = { hearing, ...heard };
     // A read that fails says so itself.
     collection.on("state", (now, error) => now === "failed" && state.reading === 0 && instance.trigger("error", instance, error, {}));
     if (isCollection(instance) && sort && settings().live) orderBy(instance, sort);
     return hearing;
+  }
+
+  /** What an instance was last populated with, or its collection. */
+  populateOf(instance: Instance): Populate | false | undefined {
+    const { collection } = instance as ModelInstance;
+    return stateOf(instance).heard?.populate || (collection && stateOf(collection).heard?.populate);
   }
 
   /** Hear of an instance that did not read its records: of what is otherwise than it has it, where it has all or wants all. */

@@ -3,9 +3,10 @@
 import { Collection, type CollectionOptions } from "../collection.js";
 import type { Criteria } from "../criteria.js";
 import type { Opener } from "../opener.js";
-import { Filled, type Leads } from "./filled.js";
+import type { Leads } from "./attribute.js";
+import { Filled } from "./filled.js";
 
-export type { Lead, Leads } from "./filled.js";
+export type { Lead, Leads } from "./attribute.js";
 
 /** What a populated collection has. */
 export interface PopulatedOptions<T> extends Criteria, CollectionOptions<T> {
