@@ -131,7 +131,7 @@ export class Client {
         client: this.name,
         nextId: this.#nextId,
         json: this.json,
-        token: options.token,
+        token: () => this.#token,
         connectTimeout: options.connectTimeout ?? 10_000,
         silence: options.silence,
         patience: options.patience ?? 10_000,
@@ -231,10 +231,15 @@ export class Client {
     return this.#ledger.accept<D>(id, text, patience);
   }
 
-  /** Say anew who the user is, on the connection that there is: with this token, or with one that the function of `connect` gives. */
+  /**
+   * Say anew who the user is, on the connection that there is: with this token, or with one that the function of `connect` gives. Where there
+   * is no function the next connections say this token too.
+   */
   async authenticate(token?: string): Promise<void> {
     const given = token ?? (typeof this.#token === "function" ? await this.#token() : this.#token);
     await this.request("$session:authenticate", { token: given });
+    // A function says by itself who it is at the next connect.
+    if (typeof this.#token !== "function") this.#token = given;
     this.#listenings.admitted();
   }
 

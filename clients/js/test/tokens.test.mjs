@@ -66,6 +66,15 @@ for (const [way, transport] of Object.entries(WAYS)) {
       assert.deepEqual([client.state, line.opened], ["closed", 1]);
     });
 
+    test("a token that was shown later is shown by the next connection too", async (t) => {
+      const { client, line } = await begin(t, "secret");
+      await client.authenticate("hidden");
+      await assert.rejects(client.authenticate("wrong"), { code: "forbidden" });
+      line.cut();
+      await stands(client, "waiting");
+      assert.equal(await write(client), "bob");
+    });
+
     test("a token is renewed on the connection that there is, and the next connection has the newest", async (t) => {
       let token = "secret";
       const { client, line, errors } = await begin(t, () => token);
