@@ -68,7 +68,7 @@ function isWanted(model: ModelInstance, attribute: string): boolean {
       ([event, { length }]) => length > 0 && namesLinks(event) && [undefined, attribute].includes(event.split(":")[1]),
     );
   // A collection says what its models say.
-  const others = (handlersOf(model)["all"] ?? []).map(({ context }) => context as Instance | undefined);
-  const collections = others.filter((one) => one !== undefined && isCollection(one) && !stateOf(one).isDeaf);
-  return followed.has(attribute) || [model, ...(collections as Instance[])].some(isBound);
+  const others = (handlersOf(model)["all"] ?? []).map(({ context }) => context as Instance | null | undefined);
+  const collections = others.filter((one): one is Instance => !!one && isCollection(one) && !stateOf(one).isDeaf);
+  return followed.has(attribute) || [model, ...collections].some(isBound);
 }
