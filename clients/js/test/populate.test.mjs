@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { connect } from "backsync";
-import { memoryConnector, restConnector } from "backsync/connectors";
+import { Collection, connect } from "backsync";
+import { memoryConnector, restConnector, WatchedSource } from "backsync/connectors";
 import { memory, openOffline } from "backsync/offline";
 import { populated } from "backsync/populate";
 import { clientOf, startBroker } from "./lib/backbone.mjs";
@@ -231,4 +231,105 @@ test("who asks for it in other words is told the right ones", async (t) => {
   assert.equal(populated(client), populated(client), "for a hook it is the same each time");
   client.collection("Task", { populate: undefined }).close();
   for (const populate of ["owner", ["owner"]]) assert.throws(() => populated(client).collection("Task", { populate }), /owner|author/);
+});
+
+/** Over another source, of which it knows nothing until it is released. */
+class Slow extends WatchedSource {
+  #inner;
+  #stop;
+
+  constructor(inner) {
+    super(inner.model, {});
+    this.#inner = inner;
+  }
+
+  begin() {
+    this.#stop = this.#inner.watch((changes) => this.state === "live" && this.#follow(changes));
+  }
+
+  end() {
+    this.#stop();
+  }
+
+  release() {
+    if (this.state !== "loading") return;
+    this.#follow([{ type: "reset", records: [...this.#inner.records.values()] }, ...this.become("live")]);
+  }
+
+  #follow(changes) {
+    this.records = new Map(this.#inner.records);
+    this.tell(changes);
+  }
+}
+
+test("whatever happens in whatever order, what is shown is what was so, and in the end what is so", async () => {
+  for (let seed = 1; seed <= 300; seed++) {
+    let state = seed;
+    const below = (n) => (state = (state * 48271) % 2147483647) % n;
+    const table = memoryConnector();
+    const [users, tasks] = [table.collection("User"), table.collection("Task")];
+    const slow = new Set();
+    const opener = {
+      collection(model, { sort, ...criteria } = {}) {
+        const inner = table.collection(model, criteria);
+        if (model === "Task") return inner;
+        const source = new Slow(inner.source);
+        slow.add(source);
+        const collection = new Collection(source);
+        inner.close();
+        return collection;
+      },
+    };
+    const filled = populated(opener).collection("Task", {
+      populate: { owner: "User", watchers: "User", fans: { model: "User", via: "likes" } },
+    });
+    // What a program makes of what it is told.
+    const told = new Map();
+    filled.on("reset", (all) => (told.clear(), all.forEach((one) => told.set(one.id, one))));
+    filled.on("upsert", (one, before) => (assert.equal(told.get(one.id), before), told.set(one.id, one)));
+    filled.on("delete", (one) => assert.ok(told.delete(one.id)));
+    const user = () => `u${below(5)}`;
+    for (let step = 0; step < 40; step++) {
+      const id = `t${below(5)}`;
+      switch (below(7)) {
+        case 0:
+          void tasks.upsert({ id, owner: user() });
+          break;
+        case 1:
+          void tasks.upsert({ id, watchers: [user(), user()], owner: below(2) ? null : user() });
+          break;
+        case 2:
+          void tasks.delete(id);
+          break;
+        case 3:
+          void users.upsert({ id: user(), n: step });
+          break;
+        case 4:
+          void users.upsert({ id: user(), likes: below(2) ? id : [id, "t9"] });
+          break;
+        case 5:
+          void users.delete(user());
+          break;
+        default:
+          [...slow].filter(() => below(2)).forEach((source) => source.release());
+      }
+      assert.deepEqual([told.size, [...told.values()]], [filled.size, [...told.keys()].map((id) => filled.get(id))], `seed ${seed}`);
+    }
+    slow.forEach((source) => source.release());
+    const by = (id) => users.get(id) ?? id;
+    const inOrder = (records) => records.toSorted((a, b) => (a.id < b.id ? -1 : 1));
+    const wanted = tasks.records.map((task) => ({
+      ...task,
+      ...(task.owner && { owner: by(task.owner) }),
+      ...(task.watchers && { watchers: task.watchers.map(by) }),
+      fans: inOrder(users.records.filter(({ likes }) => [likes].flat().includes(task.id))),
+    }));
+    // Who comes to match stands behind those who did.
+    const shown = filled.records.map((task) => ({ ...task, fans: inOrder(task.fans) }));
+    assert.deepEqual([shown, filled.state, filled.source.isBehind], [wanted, "live", false], `seed ${seed}`);
+    filled.close();
+    assert.deepEqual([...slow].filter(({ state }) => state !== "closed"), [], "nothing is left behind");
+    users.close();
+    tasks.close();
+  }
 });
