@@ -73,6 +73,8 @@ export interface Query extends Criteria {
   readonly sort?: string | readonly string[];
   readonly skip?: number;
   readonly limit?: number;
+  /** Go on where an earlier answer ended: at the `next` of its reply. Not with `ids`. */
+  readonly after?: string;
   /** References to be replaced by the records that they name. */
   readonly populate?: string | readonly string[];
 }
@@ -129,7 +131,7 @@ export class Client {
         client: this.name,
         nextId: this.#nextId,
         json: this.json,
-        token: options.token,
+        token: () => this.#token,
         connectTimeout: options.connectTimeout ?? 10_000,
         silence: options.silence,
         patience: options.patience ?? 10_000,
@@ -174,9 +176,25 @@ export class Client {
 
   /** Look at records once, without listening. */
   async read<T extends object = Record<string, unknown>>(model: string, query: Query = {}, patience?: Patience): Promise<Stored<T>[]> {
-    const { where, ids, sort, skip, limit, populate } = query;
-    const data = { where, ids, sort, skip, limit, populate };
-    return (await this.request<Stored<T>[]>(`${model}:read`, data, { ...patience, options: { listen: false } })).data;
+    return (await this.#look<T>(model, query, patience)).data;
+  }
+
+  /**
+   * Look at records in pages of `limit` each. In the order of insertion every record that is there all the time comes once, whatever is
+   * written meanwhile; with `sort` those do whose values in that order stay.
+   */
+  async *pages<T extends object = Record<string, unknown>>(
+    model: string,
+    query: Query & { readonly limit: number },
+    patience?: Patience,
+  ): AsyncGenerator<Stored<T>[], void, undefined> {
+    for (let rest: Query = query; ; ) {
+      const { data, next } = await this.#look<T>(model, rest, patience);
+      yield data;
+      if (next === undefined) return;
+      if (next === null) throw new TypeError("what is sorted by is too long for pages: sort by less");
+      rest = { ...query, skip: 0, after: next };
+    }
   }
 
   /** Resolves to the record as it then is; to `null` where this edit lost against another and there is no record. */
@@ -213,16 +231,26 @@ export class Client {
     return this.#ledger.accept<D>(id, text, patience);
   }
 
-  /** Say anew who the user is, on the connection that there is: with this token, or with one that the function of `connect` gives. */
+  /**
+   * Say anew who the user is, on the connection that there is: with this token, or with one that the function of `connect` gives. Where there
+   * is no function the next connections say this token too.
+   */
   async authenticate(token?: string): Promise<void> {
     const given = token ?? (typeof this.#token === "function" ? await this.#token() : this.#token);
     await this.request("$session:authenticate", { token: given });
+    // A function says by itself who it is at the next connect.
+    if (typeof this.#token !== "function") this.#token = given;
     this.#listenings.admitted();
   }
 
   /** End the connection. What was not answered is rejected with `closed`, and collections stay as they are. */
   close(): void {
     this.#connection.end();
+  }
+
+  #look<T>(model: string, { where, ids, sort, skip, limit, after, populate }: Query, patience?: Patience): Promise<Reply<Stored<T>[]>> {
+    const data = { where, ids, sort, skip, limit, after, populate };
+    return this.request(`${model}:read`, data, { ...patience, options: { listen: false } });
   }
 
   #write(event: string, data: unknown, { timeout, signal, ...options }: WriteOptions & Patience): Promise<Reply> {

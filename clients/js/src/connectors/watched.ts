@@ -1,54 +1,27 @@
 /** What every source has that keeps records of its own: who watches it, and what one message changed. */
 
-import type { Change, SourceState } from "../contents.js";
+import type { Change } from "../contents.js";
 import type { Criteria } from "../criteria.js";
 import { equal } from "../equal.js";
-import type { BacksyncError } from "../errors.js";
 import { matches } from "../filter.js";
 import type { Patience } from "../ledger.js";
 import type { AnyRecord, Doomed, Draft, Stored, WriteOptions } from "../messages.js";
-import type { Source, Watcher } from "../source.js";
+import type { Source } from "../source.js";
+import { Watched } from "../watched.js";
 
-export abstract class WatchedSource<T> implements Source<T> {
-  state: SourceState = "loading";
-  error: BacksyncError | undefined;
+export abstract class WatchedSource<T> extends Watched<T> implements Source<T> {
   records: ReadonlyMap<string, Stored<T>> = new Map();
-  #watchers = new Set<Watcher<T>>();
 
   constructor(
     readonly model: string,
     readonly criteria: Criteria,
-  ) {}
+  ) {
+    super();
+  }
 
   abstract upsert(record: Draft<T>, options?: WriteOptions & Patience): Promise<Stored<T> | null>;
   abstract upsert(records: readonly Draft<T>[], options?: WriteOptions & Patience): Promise<(Stored<T> | null)[]>;
   abstract delete(records: Doomed | readonly Doomed[], options?: WriteOptions & Patience): Promise<void>;
-  /** Somebody watches now. */
-  protected abstract begin(): void;
-  /** Nobody does any more. */
-  protected abstract end(): void;
-
-  watch(watcher: Watcher<T>): () => void {
-    const own: Watcher<T> = (changes) => watcher(changes);
-    this.#watchers.add(own);
-    if (this.#watchers.size === 1) this.begin();
-    return () => {
-      if (!this.#watchers.delete(own) || this.#watchers.size > 0) return;
-      this.state = "closed";
-      this.end();
-    };
-  }
-
-  protected tell(changes: readonly Change<Stored<T>>[]): void {
-    if (changes.length > 0) for (const watcher of [...this.#watchers]) watcher(changes);
-  }
-
-  protected become(state: SourceState, error?: BacksyncError): Change<Stored<T>>[] {
-    if (this.state === state || this.state === "closed") return [];
-    this.state = state;
-    this.error = error;
-    return [{ type: "state", state, ...(error && { error }) }];
-  }
 
   /** A record is so now, `undefined`: not there any more. What that is to whoever watches. */
   protected changed(id: string, record: Stored<T> | undefined): Change<Stored<T>>[] {
