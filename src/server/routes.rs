@@ -8,6 +8,7 @@ use actix_web::{
     body::MessageBody,
     dev::{ServiceFactory, ServiceRequest, ServiceResponse},
     http::{Method, header},
+    middleware::DefaultHeaders,
     web,
 };
 use std::rc::Rc;
@@ -43,11 +44,16 @@ pub(super) fn app(
         }
         if let Some(folder) = public_dir {
             let files = Files::new("/", folder).index_file("index.html").prefer_utf8(true);
-            config.service(files.default_handler(fn_service(async |request: ServiceRequest| {
+            let files = files.default_handler(fn_service(async |request: ServiceRequest| {
                 let (request, _) = request.into_parts();
                 let answer = elsewhere(request.clone()).await;
                 Ok(ServiceResponse::new(request, answer))
-            })));
+            }));
+            // What else its pages may do is for them to say.
+            let headers = DefaultHeaders::new()
+                .add((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+                .add((header::X_FRAME_OPTIONS, "SAMEORIGIN"));
+            config.service(web::scope("").wrap(headers).service(files));
         }
     });
     app.default_service(web::to(elsewhere))

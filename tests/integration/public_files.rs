@@ -17,6 +17,7 @@ fn an_application_of_ones_own_is_served_beside_the_doors() {
     let mut http = Http::to(&server);
     let index = http.get("/");
     assert_eq!((index.status, index.body.as_str()), (200, "<title>mine</title>"));
+    assert_eq!((index.header("x-content-type-options"), index.header("x-frame-options")), ("nosniff", "SAMEORIGIN"));
     let script = http.get("/assets/app.js");
     assert_eq!((script.status, script.body.as_str()), (200, "export {};"));
     assert!(script.header("content-type").starts_with("text/javascript"), "{script:?}");

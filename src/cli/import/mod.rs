@@ -103,7 +103,8 @@ async fn import(args: &Args, mut interrupts: Interrupts) -> Result<(), Failure> 
     let done = state.lines();
     skip(&mut input, done, &progress).await?;
     let recorder = Recorder::new(state.name());
-    let options = RequestOptions::wire(&json!({"replace": args.replace})).expect("a plain value is JSON");
+    let options = RequestOptions::wire(&json!({"replace": args.replace, "return": "minimal"}));
+    let options = options.expect("a plain value is JSON");
     let event = format!("{}:upsert", args.model);
     let model = Model { client: client.clone(), event, options, state: RefCell::new(state) };
     if args.atomic {

@@ -11,6 +11,7 @@ use super::{
 use backsync_client::{Client, ClientError, RequestOptions, Retry};
 use backsync_protocol::ModelName;
 use record::Recorder;
+use serde_json::json;
 use std::time::Duration;
 
 /// The longest time that a line waits for others.
@@ -69,7 +70,8 @@ async fn pipe(args: &Args, mut interrupts: Interrupts) -> Result<(), Failure> {
         () = interrupts.next() => return Err(Failure::Interrupted),
     };
     let progress = Progress::new(args.quiet, None);
-    let model = Model { client: client.clone(), event: format!("{}:upsert", args.model) };
+    let options = RequestOptions::wire(&json!({"return": "minimal"})).expect("a plain value is JSON");
+    let model = Model { client: client.clone(), event: format!("{}:upsert", args.model), options };
     let records = usize::try_from(args.batch).expect("a batch is bounded");
     let gathering = Gathering { first_line: 1, records, linger: Some(LINGER) };
     let (input, recorder) = (tokio::io::stdin(), Recorder::new(args.raw));
@@ -84,11 +86,12 @@ struct Model {
     client: Client,
     /// `Model:upsert`.
     event: String,
+    options: RequestOptions,
 }
 
 impl Upload for Model {
     async fn start(&self, batch: &Batch) -> Result<Acknowledgement, ClientError> {
-        let reply = self.client.start(&self.event, &batch.json(), RequestOptions::default()).await?;
+        let reply = self.client.start(&self.event, &batch.json(), self.options.clone()).await?;
         Ok(Box::pin(async move { reply.await.map(drop) }))
     }
 }
