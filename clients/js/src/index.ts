@@ -1,4 +1,9 @@
-/** Collections that stay in sync: the JavaScript client of the backsync broker. */
+/**
+ * Collections that stay in sync: the JavaScript client of the backsync broker. {@link connect} makes a client, its `collection` has
+ * live records, and its `request` is for everything else that the protocol has.
+ *
+ * @module backsync
+ */
 
 export { Client, connect, type ClientEvents, type ConnectOptions, type Query, type RequestOptions } from "./client.js";
 export { Collection, type CollectionEvents, type CollectionOptions } from "./collection.js";

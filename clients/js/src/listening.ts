@@ -12,7 +12,9 @@ import type { Source, Watcher } from "./source.js";
 
 /** Records as they once were, and when that was. */
 export interface Copy<T> {
+  /** All of them, in their order. */
   readonly records: readonly Stored<T>[];
+  /** The place in the model's history, as {@link Listening.position} had it. */
   readonly position: string;
 }
 
@@ -26,19 +28,29 @@ export interface Host {
   delete(model: string, records: unknown, options?: WriteOptions & Patience): Promise<void>;
 }
 
+/**
+ * The source of a collection of a client's: what the server told of the records with certain criteria. All collections that want the same
+ * stand on one. See {@link Client.listening}.
+ */
 export class Listening<T> implements Source<T> {
+  /** How it stands. */
   state: SourceState = "loading";
+  /** Why it is in state `failed` or `closed`. */
   error: BacksyncError | undefined;
-  /** Up to where it has heard. */
+  /** Up to where it has heard: a position of the protocol, `undefined` before the first answer. */
   position: string | undefined;
   /** What its pushes are marked with, where it has a filter. */
   filter: string | undefined;
+  /** The ids that it listens to, where its criteria have some. */
   readonly ids: ReadonlySet<string> | undefined;
   #contents = new Contents<Stored<T>>();
   #watchers = new Set<Watcher<T>>();
 
+  /** @internal */
   constructor(
+    /** The name of its model. */
     readonly model: string,
+    /** Which records it has. */
     readonly criteria: Criteria,
     private readonly host: Host,
     copy?: Copy<T>,
@@ -51,10 +63,12 @@ export class Listening<T> implements Source<T> {
     }
   }
 
+  /** What it has, by id, in the order of insertion. */
   get records(): ReadonlyMap<string, Stored<T>> {
     return this.#contents.records;
   }
 
+  /** Hear of changes from now on; it asks the server with its first watcher, and ends with its last. The function returned ends it. */
   watch(watcher: Watcher<T>): () => void {
     // One function may watch twice.
     const own: Watcher<T> = (changes) => watcher(changes);
@@ -67,24 +81,27 @@ export class Listening<T> implements Source<T> {
     };
   }
 
+  /** As {@link Client.upsert} of its model. */
   upsert(record: Draft<T>, options?: WriteOptions & Patience): Promise<Stored<T> | null>;
+  /** The same for several records: all of them or none. */
   upsert(records: readonly Draft<T>[], options?: WriteOptions & Patience): Promise<(Stored<T> | null)[]>;
   upsert(records: unknown, options?: WriteOptions & Patience): Promise<never> {
     return this.host.upsert(this.model, records, options) as Promise<never>;
   }
 
+  /** As {@link Client.delete} of its model. */
   delete(records: Doomed | readonly Doomed[], options?: WriteOptions & Patience): Promise<void> {
     return this.host.delete(this.model, records, options);
   }
 
-  /** The `data` of a query for it, from where it has heard. */
+  /** The `data` of a query for it, from where it has heard. @internal */
   get query(): object {
     const { criteria, position: since } = this;
     const { where } = criteria;
     return { ...(where && { where }), ...(this.ids && { ids: [...this.ids] }), ...(since !== undefined && { since }) };
   }
 
-  /** The server has answered the query. */
+  /** The server has answered the query. @internal */
   answered(reply: Message): void {
     if (reply.error) {
       this.error = new BacksyncError(reply.error);
@@ -107,7 +124,7 @@ export class Listening<T> implements Source<T> {
     this.#tell([...changes, ...this.#become("live")]);
   }
 
-  /** A push of its model came: whether it is for such as this one is found out here. */
+  /** A push of its model came: whether it is for such as this one is found out here. @internal */
   pushed(method: string, push: Push): void {
     const isFiltered = this.criteria.where !== undefined;
     if (this.state !== "live" || (isFiltered ? push.filter !== this.filter : push.filter !== undefined)) return;
@@ -127,12 +144,12 @@ export class Listening<T> implements Source<T> {
     this.#tell(changes);
   }
 
-  /** The connection is lost. */
+  /** The connection is lost. @internal */
   lost(): void {
     if (this.state === "live") this.#tell(this.#become("stale"));
   }
 
-  /** The client is over. */
+  /** The client is over. @internal */
   end(error: BacksyncError): void {
     if (this.state === "closed") return;
     this.error = error;

@@ -80,9 +80,13 @@ export type CollectionClass = BackboneClass<CollectionInstance>;
 
 /** Backbone itself, or what has its parts. */
 export interface BackboneLike {
+  /** The class of models. */
   readonly Model: { readonly prototype: object; extend: unknown };
+  /** The class of collections. */
   readonly Collection: { readonly prototype: object; extend: unknown };
+  /** The class of views. */
   readonly View: { readonly prototype: object; extend: unknown };
+  /** The function that carries requests out; `ajax` means it. */
   sync: unknown;
   /** jQuery, or whatever stands for it. */
   readonly $?: unknown;

@@ -1,4 +1,9 @@
-/** Backbone over a client: collections and models that sync, hear of changes, and know what belongs to what. */
+/**
+ * Backbone over a client: collections and models that sync, hear of changes, and know what belongs to what. {@link attach} puts it
+ * there.
+ *
+ * @module backsync/backbone
+ */
 
 export type { Association } from "./associations.js";
 export { attach, type Attachment, type AttachOptions } from "./attach.js";

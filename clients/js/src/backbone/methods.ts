@@ -23,31 +23,77 @@ type Original = { [name: string]: ((...values: unknown[]) => unknown) | undefine
 /** A handler of `syncBind`: it gets the record. */
 export type BoundHandler = (record: Members & { readonly id: string }) => void;
 
-/** What models have more: for declarations of types. */
+/**
+ * What models have more: for declarations of types, as `new Task() as Task & SyncedModel`. Requests give promises as those of
+ * {@link attach} do.
+ */
 export interface SyncedModel {
+  /** The value of an attribute, as Backbone gives it. */
   get(name: string): unknown;
-  /** The model or collection that an attribute leads to. */
+  /**
+   * The model or collection that an attribute leads to: the same for as long as it leads to the same, and listened to where the settings
+   * are so. `undefined` where the attribute leads nowhere.
+   *
+   * @throws TypeError where `assoc` says nothing of the attribute
+   */
   get(name: string, wrap: true): unknown;
-  /** Set, and have the server know. */
+  /** Set an attribute, and have the server know of it alone; a new model is saved as a whole. Gives what `save` does. */
   update(name: string, value: unknown, options?: object): unknown;
+  /** The same for several attributes. */
   update(values: Members, options?: object): unknown;
+  /**
+   * Add a link to an association with many: to `other`, which is an id, attributes or a model; one that is new is saved first. Resolves
+   * to the attributes of the other, when this model is as the server has it then.
+   *
+   * @throws Error where this model is new, or the association is none with many
+   */
   addTo(name: string, other: unknown, options?: object): unknown;
+  /**
+   * Take a link away; the other stays. Resolves as {@link SyncedModel.addTo} does.
+   *
+   * @throws Error where this model is new, or the association is none with many
+   */
   removeFrom(name: string, other: unknown, options?: object): unknown;
+  /** What answers for this model are to have filled in from now on. */
   populate(populate: Populate | false): this;
+  /** Settings of this model, over those that it has. */
   configure(settings: Settings): this;
+  /** The same as `configure`. */
   query(settings: Settings): this;
+  /** Hear of it, whether it was read or not. */
   subscribe(): this;
+  /** Hear of it no more. */
   unsubscribe(): this;
 }
 
-/** What collections have more: for declarations of types. */
+/** What collections have more: for declarations of types, as `new Tasks() as Backbone.Collection & SyncedCollection`. */
 export interface SyncedCollection {
+  /**
+   * Call `handler` with each record that the server upserts or deletes from now on: until it is unbound, or `context` (by default the
+   * collection) stops listening, as a view does that is removed. It is called with `context` as its `this`.
+   *
+   * ```js
+   * tasks.syncBind("upsert", function (record) { this.draw(record); }, view);
+   * tasks.syncUnbind("upsert");
+   * ```
+   *
+   * @throws TypeError for another method
+   */
   syncBind(method: "upsert" | "delete", handler: BoundHandler, context?: object): this;
+  /**
+   * End bindings: those with this method, handler and context, or without arguments all. A collection that was not fetched, and has no
+   * binding any more, hears no more.
+   */
   syncUnbind(method?: "upsert" | "delete", handler?: BoundHandler, context?: object): this;
+  /** What answers for this collection are to have filled in from now on. */
   populate(populate: Populate | false): this;
+  /** Settings of this collection, over those that it has. */
   configure(settings: Settings): this;
+  /** The same as `configure`. */
   query(settings: Settings): this;
+  /** Hear of its records, whether they were read or not. */
   subscribe(): this;
+  /** Hear of them no more. */
   unsubscribe(): this;
 }
 

@@ -20,7 +20,7 @@ export interface Server {
   delete(model: string, record: { readonly id: string }, options?: WriteOptions): Promise<void>;
 }
 
-/** A client, a client that goes on offline, or any other connector. */
+/** What Backbone is put over: a client, a client that goes on offline, or any other connector. */
 export type Backing = Opener & (Partial<Server> | { readonly client: Opener & Server });
 
 /** The server, where it is spoken to directly. */

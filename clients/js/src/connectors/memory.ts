@@ -11,7 +11,18 @@ import { listed, WatchedSource } from "./watched.js";
 
 type Rec = Stored<{ readonly [name: string]: unknown }>;
 
-/** All collections that it opens have the same records. `initial`: by the names of their models. */
+/**
+ * A connector whose collections have records of this page alone; those of one model have the same. `initial`: what there is at first, by
+ * the names of the models.
+ *
+ * ```js
+ * const connector = memoryConnector({ Task: [{ id: "t1", title: "sweep" }] });
+ * const tasks = connector.collection("Task", { sort: "title" });
+ * ```
+ *
+ * Writes know the policies `client-wins`, which is the default, and `server-wins`, whose conflicts reject with `conflict`; others reject
+ * with a `TypeError`. A record without `id` gets a random UUID.
+ */
 export function memoryConnector(initial: { readonly [model: string]: readonly AnyRecord[] } = {}): Opener {
   const tables = new Map<string, Table>();
   const table = (model: string): Table => {

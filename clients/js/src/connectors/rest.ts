@@ -13,8 +13,9 @@ import type { Doomed, Draft, Stored, WriteOptions } from "../messages.js";
 import type { Opener } from "../opener.js";
 import { listed, WatchedSource } from "./watched.js";
 
+/** How records are reached over HTTP. */
 export interface RestOptions {
-  /** In the place of the platform's. */
+  /** In the place of the platform's `fetch`. */
   fetch?: (url: string, init: RequestInit) => Promise<Response>;
   /** To be sent with each request: a token, say. */
   headers?: { readonly [name: string]: string } | (() => { readonly [name: string]: string });
@@ -31,7 +32,20 @@ interface Host extends Required<Omit<RestOptions, "headers">> {
   headers(): { readonly [name: string]: string };
 }
 
-/** `api`: where records are at `/MODEL` and `/MODEL/ID`, as `https://example.com/api`. */
+/**
+ * A connector whose collections have records by HTTP alone. `api`: where records are at `/MODEL` and `/MODEL/ID`, as
+ * `https://example.com/api`.
+ *
+ * ```js
+ * const connector = restConnector("/api", { every: 5000, headers: () => ({ authorization: `Bearer ${token}` }) });
+ * const tasks = connector.collection("Task", { where: { done: false } });
+ * ```
+ *
+ * What fails is a `BacksyncError`: with the code of the server's answer, `http_` and the status where that has none, or `unreachable`
+ * where there is no answer. Writes are sent once, and reject with the platform's `TimeoutError` behind their `timeout`. Several records
+ * are deleted one after the other: what is refused leaves those before it done. A collection whose server does not answer is `stale`
+ * until it does, or `loading` where it never did, and `failed` where it refuses.
+ */
 export function restConnector(
   api: string,
   { fetch = (url, init) => globalThis.fetch(url, init), headers = {}, every = 10_000 }: RestOptions = {},

@@ -9,25 +9,57 @@ import type { Patience } from "../ledger.js";
 import type { AnyRecord, Doomed, Draft, Stored, WriteOptions } from "../messages.js";
 import type { Source, Watcher } from "../source.js";
 
+/**
+ * A source to begin one of your own with: it has who watches, and makes of records what is told of them.
+ *
+ * ```js
+ * class Ticker extends WatchedSource {
+ *   begin() {
+ *     this.tell(this.become("live"));
+ *     this.timer = setInterval(() => this.tell(this.changed("now", { id: "now", at: Date.now() })), 1000);
+ *   }
+ *   end() {
+ *     clearInterval(this.timer);
+ *   }
+ *   async upsert() {
+ *     throw new TypeError("nobody sets the clock");
+ *   }
+ *   async delete() {
+ *     throw new TypeError("nobody stops it");
+ *   }
+ * }
+ * const ticker = new Collection(new Ticker("Ticker", {}));
+ * ```
+ */
 export abstract class WatchedSource<T> implements Source<T> {
+  /** How it stands; set by {@link WatchedSource.become}. */
   state: SourceState = "loading";
+  /** Why it is in state `failed`. */
   error: BacksyncError | undefined;
+  /** Those that match, by id; kept by {@link WatchedSource.changed}, or set as a whole. */
   records: ReadonlyMap<string, Stored<T>> = new Map();
   #watchers = new Set<Watcher<T>>();
 
+  /** Of a model's records that match the criteria; `{}`: of all. */
   constructor(
+    /** The name of its model. */
     readonly model: string,
+    /** Which records it has. */
     readonly criteria: Criteria,
   ) {}
 
+  /** Write a record, and tell what that changed. Resolves to the record as it then is. */
   abstract upsert(record: Draft<T>, options?: WriteOptions & Patience): Promise<Stored<T> | null>;
+  /** The same for several records: all of them or none. */
   abstract upsert(records: readonly Draft<T>[], options?: WriteOptions & Patience): Promise<(Stored<T> | null)[]>;
+  /** Delete records, by their ids or as they are, and tell what that changed. */
   abstract delete(records: Doomed | readonly Doomed[], options?: WriteOptions & Patience): Promise<void>;
   /** Somebody watches now. */
   protected abstract begin(): void;
   /** Nobody does any more. */
   protected abstract end(): void;
 
+  /** Hear of changes from now on; it begins with its first watcher, and ends with its last. The function returned ends it. */
   watch(watcher: Watcher<T>): () => void {
     const own: Watcher<T> = (changes) => watcher(changes);
     this.#watchers.add(own);
@@ -39,10 +71,12 @@ export abstract class WatchedSource<T> implements Source<T> {
     };
   }
 
+  /** Tell everybody who watches, in one call of each; of nothing nobody hears. */
   protected tell(changes: readonly Change<Stored<T>>[]): void {
     if (changes.length > 0) for (const watcher of [...this.#watchers]) watcher(changes);
   }
 
+  /** Stand so from now on, unless it is `closed`. What is to be told of it: nothing where it stood so. */
   protected become(state: SourceState, error?: BacksyncError): Change<Stored<T>>[] {
     if (this.state === state || this.state === "closed") return [];
     this.state = state;
@@ -50,7 +84,7 @@ export abstract class WatchedSource<T> implements Source<T> {
     return [{ type: "state", state, ...(error && { error }) }];
   }
 
-  /** A record is so now, `undefined`: not there any more. What that is to whoever watches. */
+  /** A record is so now, `undefined`: not there any more. What is to be told of it to whoever watches: nothing where it was so. */
   protected changed(id: string, record: Stored<T> | undefined): Change<Stored<T>>[] {
     const records = this.records as Map<string, Stored<T>>;
     const before = records.get(id);
@@ -64,6 +98,7 @@ export abstract class WatchedSource<T> implements Source<T> {
     return [{ type: "delete", id, record: before, left: record !== undefined }];
   }
 
+  /** Whether a record is one of those that this source is of. */
   protected wants(record: Stored<T>): boolean {
     const { where, ids } = this.criteria;
     if (where) return matches(where, record as unknown as AnyRecord);
