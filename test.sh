@@ -49,7 +49,8 @@ step 'HTTP, by its own description'
 BACKSYNC_BIN="$PWD/target/debug/backsync" tests/http/described.sh 30
 
 step 'JavaScript client'
-(cd clients/js && npm ci --no-audit --no-fund && BACKSYNC_BIN="$PWD/../../target/debug/backsync" npm test)
+(cd clients/js && npm ci --no-audit --no-fund \
+    && BACKSYNC_BIN="$PWD/../../target/debug/backsync" BACKSYNC_TOKENS="$PWD/../../target/debug/examples/tokens" npm test)
 
 step 'Browser'
 (cd examples/log-console && npm ci --no-audit --no-fund)

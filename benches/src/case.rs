@@ -94,7 +94,7 @@ const ONE_BY_ONE: Writers = Writers { connections: 1, outstanding: 1, ..CHANGED 
 const LINES: Writers = Writers { door: Door::Lines, connections: 1, outstanding: 2_000, ..NEW };
 
 /// All comparisons, in the order of the table.
-pub(crate) const CASES: [Case; 16] = [
+pub(crate) const CASES: [Case; 17] = [
     Case {
         scenario: Scenario::Fanout,
         name: "fanout, window 1",
@@ -225,8 +225,17 @@ pub(crate) const CASES: [Case; 16] = [
         scenario: Scenario::Nodes,
         name: "nodes, window 64",
         unit: "delivery",
-        beside: Beside::Itself(ALONE, Work::Fanout(ONE_MODEL)),
+        beside: Beside::Itself(Place::Nodes(1), Work::Fanout(ONE_MODEL)),
         bar: Some(1.2),
+        place: Place::Nodes(2),
+        work: Work::Fanout(Shape { at: &[1], ..ONE_MODEL }),
+    },
+    Case {
+        scenario: Scenario::Nodes,
+        name: "nodes, beside one without Redis",
+        unit: "delivery",
+        beside: Beside::Itself(ALONE, Work::Fanout(ONE_MODEL)),
+        bar: None,
         place: Place::Nodes(2),
         work: Work::Fanout(Shape { at: &[1], ..ONE_MODEL }),
     },

@@ -1,7 +1,7 @@
-//! The store on its own: it commits batches of records in a process without any door, as the yardstick of what bulk over HTTP
-//! adds to it.
+//! The store on its own: it reads records from JSON and commits them in batches, in a process without any door, as the yardstick of
+//! what bulk over HTTP adds to it.
 //!
-//! It makes the records that it commits itself, and tells what that took, so that it does not count as the store's. Its
+//! It writes the JSON itself, and tells what that took, so that it does not count as the store's. Its
 //! language, a line each way: `hello`, answered `hello`; and `work MS`, answered after so many milliseconds by `done RECORDS NS`.
 
 use std::convert::Infallible;
@@ -10,7 +10,6 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use backsync::protocol::json::Raw;
 use backsync::protocol::{ModelName, RecordInput};
 use backsync::store::{Bounds, Commit, Few, Memory, Operation, Part, Sqlite, SqliteOptions, Store, Terms};
 use rustix::time::{ClockId, clock_gettime};
@@ -25,6 +24,9 @@ pub(crate) const HELLO: Greeting = Greeting { ask: "hello\n", answer: "hello" };
 
 /// Records of one commit.
 const BATCH: u64 = 1_000;
+
+/// How deep they may nest, as for the server.
+const DEPTH: usize = 64;
 
 /// Works as it is told on `listen` until the process ends, with its records in memory or in this directory.
 ///
@@ -84,11 +86,12 @@ impl Writer {
         Ok(Done { records: self.written - before, aside })
     }
 
-    /// Commits a batch; what it took to make it.
+    /// Commits a batch; what it took to write it.
     fn commit(&mut self) -> Result<Duration, Failure> {
         let begun = thread_time();
-        let batch = self.next();
+        let lines = self.next();
         let aside = thread_time().saturating_sub(begun);
+        let batch = self.batch(&lines);
         let outcomes = self.runtime.block_on(self.store.commit(Few::from([batch])));
         let outcomes = outcomes.map_err(io::Error::other).doing("committing a batch")?;
         let parts = outcomes.iter().flatten().flat_map(|done| &done.parts);
@@ -99,14 +102,21 @@ impl Writer {
         }
     }
 
-    fn next(&mut self) -> Commit {
-        let mut text = Vec::new();
-        let operations = (0..BATCH).map(|_| {
+    /// The next records, a line each.
+    fn next(&mut self) -> Vec<u8> {
+        let mut lines = Vec::new();
+        for _ in 0..BATCH {
             self.written += 1;
-            text.clear();
-            Revision { id: self.ids.id(0, 1, self.written, self.written), sequence: self.written }.put(&mut text);
-            Operation::Upsert { record: record(&text), replace: false, terms: Terms::default() }
-        });
+            Revision { id: self.ids.id(0, 1, self.written, self.written), sequence: self.written }.put(&mut lines);
+            lines.push(b'\n');
+        }
+        lines
+    }
+
+    fn batch(&self, lines: &[u8]) -> Commit {
+        let lines = std::str::from_utf8(lines).expect("JSON is text").lines();
+        let operations =
+            lines.map(|line| Operation::Upsert { record: record(line), replace: false, terms: Terms::default() });
         let operations = operations.collect();
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64;
         let part = Part { model: self.model.clone(), bounds: Bounds::default(), operations };
@@ -114,9 +124,8 @@ impl Writer {
     }
 }
 
-fn record(text: &[u8]) -> RecordInput {
-    let text: Raw<'_> = serde_json::from_slice(text).expect("a record is JSON");
-    RecordInput::parse(text, || unreachable!("it has an id")).expect("it is a record")
+fn record(text: &str) -> RecordInput {
+    RecordInput::read(text, DEPTH, || unreachable!("it has an id")).expect("it is a record")
 }
 
 /// What this thread has had of the CPUs.
@@ -130,7 +139,7 @@ fn thread_time() -> Duration {
 pub(crate) struct Done {
     /// Records committed.
     pub(crate) records: u64,
-    /// CPU time that went into making them.
+    /// CPU time that went into writing them as JSON.
     pub(crate) aside: Duration,
 }
 

@@ -111,6 +111,11 @@ impl ErrorObject {
         Self { code, message: message.into(), retry: code.retry(), element: None, record: None, properties: None }
     }
 
+    /// What nests deeper than `depth`.
+    pub(crate) fn too_deep(depth: usize) -> Self {
+        Self::new(ErrorCode::TooDeep, format!("arrays and objects nest deeper than {depth}"))
+    }
+
     /// The same, of one element of a batch.
     #[must_use]
     pub fn of_element(self, element: usize) -> Self {

@@ -69,8 +69,7 @@ impl<'a> Request<'a> {
         };
         // The envelope itself is one level.
         if json::is_deeper_than(text, depth.saturating_add(1)) {
-            let message = format!("arrays and objects nest deeper than {depth}");
-            return Err(fail(id, Some(&event), ErrorObject::new(ErrorCode::TooDeep, message)));
+            return Err(fail(id, Some(&event), ErrorObject::too_deep(depth)));
         }
         let data = envelope.data.filter(|data| !matches!(data, Value::Other("null")));
         let options = envelope.options.filter(|options| options.get() != "null");

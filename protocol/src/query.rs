@@ -233,10 +233,12 @@ pub struct Options {
     pub base: Option<Revision>,
     /// Of a write: whose value a merge takes where both sides changed one.
     pub prefer: Option<Side>,
+    /// Of an upsert: the reply names its records and their revisions, and does not bear the whole of them. Default false.
+    pub minimal: bool,
 }
 
 impl Options {
-    const DEFAULT: Self = Self { listen: true, replace: false, policy: None, base: None, prefer: None };
+    const DEFAULT: Self = Self { listen: true, replace: false, policy: None, base: None, prefer: None, minimal: false };
 
     /// Read the `options` of a request for `method`.
     ///
@@ -250,7 +252,7 @@ impl Options {
             .map_err(|_| invalid(format!("options is an object, not {}", json::excerpt(options.get()))))?;
         let known: &[&str] = match method {
             Method::Read => &["listen"],
-            Method::Upsert => &["replace", "policy", "base", "prefer"],
+            Method::Upsert => &["replace", "policy", "base", "prefer", "return"],
             Method::Delete => &["policy", "base", "prefer"],
             Method::Subscribe | Method::Unsubscribe => &[],
         };
@@ -270,6 +272,13 @@ impl Options {
                     let policy = text.and_then(|text| ConflictPolicy::parse(&text));
                     let names = ConflictPolicy::ALL.map(ConflictPolicy::name).join(", ");
                     parsed.policy = Some(policy.ok_or_else(|| wrong(&format!("one of {names}")))?);
+                }
+                "return" => {
+                    parsed.minimal = match text.as_deref() {
+                        Some("minimal") => true,
+                        Some("representation") => false,
+                        _ => return Err(wrong("minimal or representation")),
+                    }
                 }
                 "prefer" => {
                     let side = text.and_then(|text| Side::parse(&text));

@@ -7,6 +7,7 @@ use crate::{
     position::Revision,
     walk::walk,
 };
+use serde::de::IgnoredAny;
 use std::{cell::RefCell, sync::Arc};
 
 /// Every record's text begins so.
@@ -71,11 +72,23 @@ impl RecordInput {
     pub fn parse(value: Raw<'_>, make_id: impl FnOnce() -> RecordId) -> Result<Self, ErrorObject> {
         match Members::parse(value.get()) {
             Ok(members) => Self::of(&members, value.get(), make_id),
-            Err(_) => {
-                let message = format!("a record is a JSON object, not {}", json::excerpt(value.get()));
-                Err(ErrorObject::new(ErrorCode::InvalidData, message))
-            }
+            Err(_) => Err(no_record(value.get())),
         }
+    }
+
+    /// Read one record out of a text that nobody has looked at. `make_id` is asked where it has no id.
+    ///
+    /// # Errors
+    /// `invalid_message` for what is no JSON, `too_deep` for what nests deeper than `depth`, `invalid_data` as for [`Self::parse`].
+    pub fn read(text: &str, depth: usize, make_id: impl FnOnce() -> RecordId) -> Result<Self, ErrorObject> {
+        let members = Members::parse(text).map_err(|_| match serde_json::from_str::<IgnoredAny>(text) {
+            Ok(_) => no_record(text.trim()),
+            Err(cause) => ErrorObject::new(ErrorCode::InvalidMessage, format!("not JSON: {cause}")),
+        })?;
+        if json::is_deeper_than(text, depth) {
+            return Err(ErrorObject::too_deep(depth));
+        }
+        Self::of(&members, text, make_id)
     }
 
     /// Read a record whose members were read already, out of `text`.
@@ -157,6 +170,10 @@ impl RecordInput {
         // The first is the id.
         walk(self.json()).skip(1)
     }
+}
+
+fn no_record(given: &str) -> ErrorObject {
+    ErrorObject::new(ErrorCode::InvalidData, format!("a record is a JSON object, not {}", json::excerpt(given)))
 }
 
 /// Read a record's id: a string, or an integer that is kept as its decimal text.
@@ -287,6 +304,15 @@ impl Record {
     pub fn last_change(&self) -> Option<u64> {
         let number = self.tail().strip_prefix(LAST_CHANGE)?;
         number[..number.bytes().take_while(u8::is_ascii_digit).count()].parse().ok()
+    }
+
+    /// Append what tells which state of which record it is: `{"id":…,"_rev":…}`.
+    pub fn append_stamp(&self, out: &mut String) {
+        out.push_str("{\"id\":");
+        json::append_string(self.id(), out);
+        out.push_str(REVISION);
+        json::append_number(self.revision.0, out);
+        out.push('}');
     }
 
     /// Append it as JSON with this `_lastChange`, in the place of all that is the server's.

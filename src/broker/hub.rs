@@ -23,7 +23,7 @@ use crate::{
     auth::{Action, Denied},
     store::Store,
 };
-use backsync_protocol::{CloseCode, ErrorCode, ErrorObject, Event, Method, Request, message};
+use backsync_protocol::{CloseCode, ErrorCode, ErrorObject, Event, Method, RecordInput, Request, json::Raw, message};
 use bytes::Bytes;
 use connections::{Connection, Connections};
 use foldhash::{HashMap, HashMapExt};
@@ -136,24 +136,13 @@ impl Hub {
 
     /// Handle one message. Everything it causes is staged until [`Self::flush`].
     pub fn receive(&mut self, key: ConnectionKey, text: &str) -> Progress {
-        let Some(connection) = self.connections.find(key) else { return Progress::Taken };
-        connection.seen = true;
-        if connection.closing {
-            return Progress::Taken;
-        }
-        let is_told = connection.behind.is_some() || connection.told > 0;
-        if connection.reading || is_told || connection.outbox.len() > HIGH_WATER {
-            connection.waits = true;
-            return Progress::Later;
+        if let Some(progress) = self.defer(key) {
+            return progress;
         }
         match Request::parse(text, self.broker.limits().depth) {
-            Ok(request) => self.dispatch(key, &request).unwrap_or_else(|error| {
-                if !self.may_read(key) {
-                    return Progress::Later;
-                }
-                self.fail(key, request.id, &request.event, &error);
-                Progress::Taken
-            }),
+            Ok(request) => self
+                .dispatch(key, &request)
+                .unwrap_or_else(|error| self.refuse(key, request.id, &request.event, &error)),
             // Replies come in the order of the requests, refusals too.
             Err(_) if !self.may_read(key) => Progress::Later,
             Err(failure) => {
@@ -164,6 +153,51 @@ impl Hub {
                 Progress::Taken
             }
         }
+    }
+
+    /// Handle an upsert of records that the server itself has read, like a message of this id (JSON text) with an array of them and the
+    /// option `"return":"minimal"`. `records` is empty when it was taken.
+    pub fn receive_records(
+        &mut self,
+        key: ConnectionKey,
+        id: &str,
+        model: &str,
+        options: Option<Raw<'_>>,
+        records: &mut Vec<RecordInput>,
+    ) -> Progress {
+        let progress = self.defer(key).unwrap_or_else(|| {
+            let begun = self.model(model);
+            let begun = begun.and_then(|model| methods::begin_records(self, key, id, model, options, records));
+            begun.unwrap_or_else(|error| self.refuse(key, Some(id), &format!("{model}:upsert"), &error))
+        });
+        if progress == Progress::Taken {
+            records.clear();
+        }
+        progress
+    }
+
+    /// Whether a message is not looked at: because nobody is there any more, or because it has to wait.
+    fn defer(&mut self, key: ConnectionKey) -> Option<Progress> {
+        let Some(connection) = self.connections.find(key) else { return Some(Progress::Taken) };
+        connection.seen = true;
+        if connection.closing {
+            return Some(Progress::Taken);
+        }
+        let is_told = connection.behind.is_some() || connection.told > 0;
+        if connection.reading || is_told || connection.outbox.len() > HIGH_WATER {
+            connection.waits = true;
+            return Some(Progress::Later);
+        }
+        None
+    }
+
+    /// Tell what is wrong with a request, in its turn.
+    fn refuse(&mut self, key: ConnectionKey, id: Option<&str>, event: &str, error: &ErrorObject) -> Progress {
+        if !self.may_read(key) {
+            return Progress::Later;
+        }
+        self.fail(key, id, event, error);
+        Progress::Taken
     }
 
     fn dispatch(&mut self, key: ConnectionKey, request: &Request<'_>) -> Result<Progress, ErrorObject> {

@@ -64,10 +64,19 @@ pub(crate) struct ReplyTo {
 /// What was asked, which says how the reply looks.
 #[derive(Debug)]
 pub(crate) enum Asked {
-    /// One method of one model; `batch` where an array was sent, and is to be answered.
-    One { model: Arc<Model>, method: Method, batch: bool, answered: Answered },
+    /// One method of one model.
+    One { model: Arc<Model>, method: Method, form: Form, answered: Answered },
     /// Several, in one atomic batch.
     Batch(Vec<Entry>),
+}
+
+/// What the result of a write is to look like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Form {
+    /// An array, as what was sent.
+    pub(crate) batch: bool,
+    /// Its records are named only, with their revisions.
+    pub(crate) minimal: bool,
 }
 
 /// One entry of a batch.
@@ -75,7 +84,7 @@ pub(crate) enum Asked {
 pub(crate) struct Entry {
     pub(crate) model: Arc<Model>,
     pub(crate) method: Method,
-    pub(crate) batch: bool,
+    pub(crate) form: Form,
     /// Which part of the commit,
     pub(crate) part: usize,
     /// and which of its operations.

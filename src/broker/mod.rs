@@ -38,6 +38,8 @@ pub use framing::Framing;
 pub use handler::{Handler, Step};
 pub use hub::{ConnectionKey, Hub, Progress, Sink};
 #[cfg(feature = "server")]
+pub(crate) use methods::new_id;
+#[cfg(feature = "server")]
 pub(crate) use outbox::{Outbox, Written};
 pub use own::{Answering, record_of};
 pub use rules::{ModelRules, Reference};

@@ -88,6 +88,8 @@ export interface Query extends Criteria {
   readonly skip?: number;
   /** No more than so many. Default: all. */
   readonly limit?: number;
+  /** Go on where an earlier answer ended: at the `next` of its reply. Not with `ids`. */
+  readonly after?: string;
   /** References to be replaced by the records that they name, as `"owner"` or `["owner.boss", "friends"]`. */
   readonly populate?: string | readonly string[];
 }
@@ -156,7 +158,7 @@ export class Client {
         client: this.name,
         nextId: this.#nextId,
         json: this.json,
-        token: options.token,
+        token: () => this.#token,
         connectTimeout: options.connectTimeout ?? 10_000,
         silence: options.silence,
         patience: options.patience ?? 10_000,
@@ -217,9 +219,31 @@ export class Client {
    * together.
    */
   async read<T extends object = Record<string, unknown>>(model: string, query: Query = {}, patience?: Patience): Promise<Stored<T>[]> {
-    const { where, ids, sort, skip, limit, populate } = query;
-    const data = { where, ids, sort, skip, limit, populate };
-    return (await this.request<Stored<T>[]>(`${model}:read`, data, { ...patience, options: { listen: false } })).data;
+    return (await this.#look<T>(model, query, patience)).data;
+  }
+
+  /**
+   * Look at records in pages of `limit` each. In the order of insertion every record that is there all the time comes once, whatever is
+   * written meanwhile; with `sort` those do whose values in that order stay.
+   *
+   * ```js
+   * for await (const page of client.pages("Task", { sort: "title", limit: 100 })) console.log(page.length);
+   * ```
+   *
+   * Throws what {@link Client.read} rejects with, and a `TypeError` where what is sorted by is too long for pages.
+   */
+  async *pages<T extends object = Record<string, unknown>>(
+    model: string,
+    query: Query & { readonly limit: number },
+    patience?: Patience,
+  ): AsyncGenerator<Stored<T>[], void, undefined> {
+    for (let rest: Query = query; ; ) {
+      const { data, next } = await this.#look<T>(model, rest, patience);
+      yield data;
+      if (next === undefined) return;
+      if (next === null) throw new TypeError("what is sorted by is too long for pages: sort by less");
+      rest = { ...query, skip: 0, after: next };
+    }
   }
 
   /**
@@ -290,13 +314,15 @@ export class Client {
 
   /**
    * Say anew who the user is, on the connection that there is: with this token, or with the one that `connect` was given or its function
-   * gives. Collections that had `failed` ask again then. A token that is given here is not kept: the next connect says that of `connect`.
+   * gives. Collections that had `failed` ask again then. The next connects say the same token, or what the function gives by then.
    *
    * Rejects with `forbidden` where the server does not know the token, and as that function does.
    */
   async authenticate(token?: string): Promise<void> {
     const given = token ?? (typeof this.#token === "function" ? await this.#token() : this.#token);
     await this.request("$session:authenticate", { token: given });
+    // A function says by itself who it is at the next connect.
+    if (typeof this.#token !== "function") this.#token = given;
     this.#listenings.admitted();
   }
 
@@ -306,6 +332,11 @@ export class Client {
    */
   close(): void {
     this.#connection.end();
+  }
+
+  #look<T>(model: string, { where, ids, sort, skip, limit, after, populate }: Query, patience?: Patience): Promise<Reply<Stored<T>[]>> {
+    const data = { where, ids, sort, skip, limit, after, populate };
+    return this.request(`${model}:read`, data, { ...patience, options: { listen: false } });
   }
 
   #write(event: string, data: unknown, { timeout, signal, ...options }: WriteOptions & Patience): Promise<Reply> {

@@ -60,6 +60,8 @@ export class Collection<T extends object> implements Iterable<Stored<T>>, AsyncI
     readonly source: Source<T>,
     options: CollectionOptions<T> = {},
   ) {
+    const { populate } = options as { populate?: unknown };
+    if (populate) throw new TypeError("collections are populated by `populated(client)` of backsync/populate");
     this.#compare = options.sort === undefined ? undefined : comparison(options.sort);
     this.ready = new Promise<void>((resolve, reject) => (this.#settle = { resolve, reject }));
     // Nobody has to wait for it.

@@ -26,8 +26,8 @@ export interface ConnectionOptions extends LineOptions {
   transports: readonly Transport[];
   /** The client's name. It is said in a message, as whoever knows it can do as the client does: URLs are written into logs. */
   client: string;
-  /** A token to connect with; one that is asked for anew each time may be another. */
-  token: string | (() => string | Promise<string>) | undefined;
+  /** A token to connect with, as it is by now; one that is asked for anew each time may be another. */
+  token(): string | (() => string | Promise<string>) | undefined;
   /** Milliseconds until a transport that does not lead there is left. */
   connectTimeout: number;
   backoff: Backoff;
@@ -109,7 +109,8 @@ export class Connection {
 
   /** Try each of the ways. */
   async #reach(): Promise<SessionInfo | undefined> {
-    const { token, client } = this.options;
+    const { client } = this.options;
+    const token = this.options.token();
     let greeting: { client: string; token?: string } = { client };
     try {
       if (token !== undefined) greeting = { client, token: typeof token === "string" ? token : await token() };

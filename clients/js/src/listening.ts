@@ -3,12 +3,13 @@
  * what it asks for after a connect, and what each message means to it. It knows no connection.
  */
 
-import { Contents, type Change, type SourceState } from "./contents.js";
+import { Contents, type Change } from "./contents.js";
 import type { Criteria } from "./criteria.js";
 import { BacksyncError } from "./errors.js";
 import type { Patience } from "./ledger.js";
 import type { Doomed, Draft, Message, Push, Stored, WriteOptions } from "./messages.js";
-import type { Source, Watcher } from "./source.js";
+import type { Source } from "./source.js";
+import { Watched } from "./watched.js";
 
 /** Records as they once were, and when that was. */
 export interface Copy<T> {
@@ -32,11 +33,7 @@ export interface Host {
  * The source of a collection of a client's: what the server told of the records with certain criteria. All collections that want the same
  * stand on one. See {@link Client.listening}.
  */
-export class Listening<T> implements Source<T> {
-  /** How it stands. */
-  state: SourceState = "loading";
-  /** Why it is in state `failed` or `closed`. */
-  error: BacksyncError | undefined;
+export class Listening<T> extends Watched<T> implements Source<T> {
   /** Up to where it has heard: a position of the protocol, `undefined` before the first answer. */
   position: string | undefined;
   /** What its pushes are marked with, where it has a filter. */
@@ -44,7 +41,6 @@ export class Listening<T> implements Source<T> {
   /** The ids that it listens to, where its criteria have some. */
   readonly ids: ReadonlySet<string> | undefined;
   #contents = new Contents<Stored<T>>();
-  #watchers = new Set<Watcher<T>>();
 
   /** @internal */
   constructor(
@@ -55,6 +51,7 @@ export class Listening<T> implements Source<T> {
     private readonly host: Host,
     copy?: Copy<T>,
   ) {
+    super();
     this.ids = criteria.ids && new Set(criteria.ids.map(String));
     if (copy) {
       this.#contents.reset(copy.records);
@@ -66,19 +63,6 @@ export class Listening<T> implements Source<T> {
   /** What it has, by id, in the order of insertion. */
   get records(): ReadonlyMap<string, Stored<T>> {
     return this.#contents.records;
-  }
-
-  /** Hear of changes from now on; it asks the server with its first watcher, and ends with its last. The function returned ends it. */
-  watch(watcher: Watcher<T>): () => void {
-    // One function may watch twice.
-    const own: Watcher<T> = (changes) => watcher(changes);
-    this.#watchers.add(own);
-    if (this.#watchers.size === 1) this.host.begin(this as unknown as Listening<never>);
-    return () => {
-      if (!this.#watchers.delete(own) || this.#watchers.size > 0) return;
-      this.state = "closed";
-      this.host.end(this as unknown as Listening<never>);
-    };
   }
 
   /** As {@link Client.upsert} of its model. */
@@ -104,8 +88,7 @@ export class Listening<T> implements Source<T> {
   /** The server has answered the query. @internal */
   answered(reply: Message): void {
     if (reply.error) {
-      this.error = new BacksyncError(reply.error);
-      return this.#tell(this.#become("failed", this.error));
+      return this.tell(this.become("failed", new BacksyncError(reply.error)));
     }
     const contents = this.#contents;
     const records = reply.data as Stored<T>[];
@@ -120,8 +103,7 @@ export class Listening<T> implements Source<T> {
     }
     this.filter = reply.filter;
     this.position = reply.position;
-    this.error = undefined;
-    this.#tell([...changes, ...this.#become("live")]);
+    this.tell([...changes, ...this.become("live")]);
   }
 
   /** A push of its model came: whether it is for such as this one is found out here. @internal */
@@ -141,33 +123,28 @@ export class Listening<T> implements Source<T> {
       else if (method === "delete") changes.push(...contents.delete(record.id, push.left));
     }
     if (push.position !== undefined) this.position = push.position;
-    this.#tell(changes);
+    this.tell(changes);
   }
 
   /** The connection is lost. @internal */
   lost(): void {
-    if (this.state === "live") this.#tell(this.#become("stale"));
+    if (this.state === "live") this.tell(this.become("stale"));
   }
 
   /** The client is over. @internal */
-  end(error: BacksyncError): void {
-    if (this.state === "closed") return;
-    this.error = error;
-    this.#tell(this.#become("closed", error));
+  over(error: BacksyncError): void {
+    if (this.state !== "closed") this.tell(this.become("closed", error));
+  }
+
+  protected override begin(): void {
+    this.host.begin(this as unknown as Listening<never>);
+  }
+
+  protected override end(): void {
+    this.host.end(this as unknown as Listening<never>);
   }
 
   #wants(record: Stored<T>): boolean {
     return this.ids?.has(record.id) ?? true;
-  }
-
-  #become(state: SourceState, error?: BacksyncError): Change<Stored<T>>[] {
-    if (this.state === state) return [];
-    this.state = state;
-    return [{ type: "state", state, ...(error && { error }) }];
-  }
-
-  #tell(changes: readonly Change<Stored<T>>[]): void {
-    // Also nothing is told: the position moved.
-    for (const watcher of [...this.#watchers]) watcher(changes);
   }
 }

@@ -70,7 +70,7 @@ export class Listenings {
 
   end(error: BacksyncError): void {
     this.#wire = undefined;
-    for (const listening of [...this.#all.values()]) listening.end(error);
+    for (const listening of [...this.#all.values()]) listening.over(error);
     this.#all.clear();
   }
 

@@ -88,6 +88,8 @@ export interface Reply<D = unknown> {
   readonly reset?: boolean;
   /** Of a read of a bounded model: the largest number of records that it keeps. */
   readonly max_records?: number;
+  /** Of a read of which `limit` cut off more: to be given as its `after` to go on. `null`: what is sorted by is too long for that. */
+  readonly next?: string | null;
   /** Of a query with `populate`: the positions of the models that were looked into. */
   readonly positions?: { readonly [model: string]: string };
 }

@@ -54,6 +54,12 @@ test("a component in React shows what there is, while it is there", async (t) =>
   await shows("live a: y=1 x=2");
   await somebody.upsert("Task", { id: "y", n: 3 });
   await shows("live a: x=2 y=3");
+  await somebody.upsert("User", { id: "ada", name: "Ada" });
+  await somebody.upsert("Task", { id: "x", owner: "ada" });
+  await shows("live a: x=2Ada y=3");
+  await somebody.upsert("User", { id: "ada", name: "Eve" });
+  await shows("live a: x=2Eve y=3");
+  await somebody.upsert("Task", { id: "x", owner: null });
   await page.evaluate(() => window.collection.upsert({ id: "z", list: "a" }));
   await shows("live a: z=1 x=2 y=3");
   await page.evaluate(() => window.setList("b"));

@@ -28,6 +28,8 @@ test("a fresh project has it", async (t) => {
       import { attach } from "backsync/backbone";
       import { memoryConnector } from "backsync/connectors";
       import { alloy } from "backsync/alloy";
+      import { populated } from "backsync/populate";
+      import { store } from "backsync/store";
       const client = connect(${JSON.stringify(broker.url)});
       await client.upsert("Task", { id: "x", title: "sweep" });
       client.close();
@@ -36,7 +38,7 @@ test("a fresh project has it", async (t) => {
       await tasks.ready;
       console.log(tasks.get("x").title);
       offline.close();
-      if (![attach, memoryConnector, alloy].every((one) => typeof one === "function")) throw new Error("not all is there");`;
+      if (![attach, memoryConnector, alloy, populated, store].every((one) => typeof one === "function")) throw new Error("not all is there");`;
     await writeFile(join(folder, "program.js"), program);
     const { stdout } = await run(process.execPath, ["program.js"], { cwd: folder, timeout: 20_000 });
     assert.equal(stdout, "sweep\n");

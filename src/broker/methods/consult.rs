@@ -64,10 +64,10 @@ pub(super) fn write(
 /// Ask about the elements in the order in which they were sent, and leave in the commit what is to be done.
 async fn about(caller: &Caller, commit: &mut Commit, asked: &mut Asked) -> Result<(), ErrorObject> {
     match asked {
-        Asked::One { model, method, batch, answered } => {
+        Asked::One { model, method, form, answered } => {
             let operations = &mut commit.parts[0].operations;
             let given = std::mem::take(operations);
-            elements(&caller.of(&model.name, *method), model, *batch, given, operations, answered).await
+            elements(&caller.of(&model.name, *method), model, form.batch, given, operations, answered).await
         }
         Asked::Batch(entries) => {
             let parts = &mut commit.parts;
@@ -78,7 +78,7 @@ async fn about(caller: &Caller, commit: &mut Commit, asked: &mut Asked) -> Resul
                 let left = &mut parts[entry.part].operations;
                 let from = left.len();
                 let caller = caller.of(&entry.model.name, entry.method);
-                elements(&caller, &entry.model, entry.batch, these, left, &mut entry.answered)
+                elements(&caller, &entry.model, entry.form.batch, these, left, &mut entry.answered)
                     .await
                     .map_err(|error| error.of_element(at))?;
                 entry.operations = from..left.len();

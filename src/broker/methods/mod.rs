@@ -9,7 +9,7 @@ mod write;
 
 pub(crate) use read::{append_array, wanted, when_answered};
 pub(crate) use system::system;
-pub(crate) use write::{new_id, refusal, reply as reply_to_write, upsert};
+pub(crate) use write::{begin_records, new_id, refusal, reply as reply_to_write, upsert};
 
 use super::{
     error,

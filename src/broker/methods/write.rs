@@ -5,7 +5,7 @@ use crate::{
     broker::{
         Framing, error,
         hub::{ConnectionKey, Hub, Progress},
-        inbox::{Answered, Asked, BATCH_EVENT, Entry, Failure, ReplyTo},
+        inbox::{Answered, Asked, BATCH_EVENT, Entry, Failure, Form, ReplyTo},
         model::Model,
         turns::{Completion, Write},
     },
@@ -24,13 +24,43 @@ use std::{ops::Range, sync::Arc};
 
 pub(super) fn begin(hub: &mut Hub, call: Call<'_>) -> Result<Progress, ErrorObject> {
     let asked = Asking { model: &call.model, method: call.method, options: call.options, text: call.text };
-    let (operations, batch) = asked.operations(hub, call.key, call.data)?;
+    let (operations, form) = asked.operations(hub, call.key, call.data)?;
     if !hub.may_write(call.key, &call.model) {
         return Ok(Progress::Later);
     }
     let parts = vec![call.model.part(operations)];
-    let asked = Asked::One { model: call.model.clone(), method: call.method, batch, answered: Answered::new() };
-    submit(hub, call.key, call.id, call.text, parts, smallvec![call.model], asked);
+    let asked = Asked::One { model: call.model.clone(), method: call.method, form, answered: Answered::new() };
+    let transaction = transaction(hub, call.key, call.id, call.text);
+    submit(hub, call.key, call.id, transaction, parts, smallvec![call.model], asked);
+    Ok(Progress::Taken)
+}
+
+/// An upsert of records that were read already, in a batch and answered as `"return":"minimal"` asks for. Takes them out of `records`
+/// unless it is begun later.
+///
+/// It is not known again when it is sent again: there is no text that it could be told by.
+pub(crate) fn begin_records(
+    hub: &mut Hub,
+    key: ConnectionKey,
+    id: &str,
+    model: Arc<Model>,
+    options: Option<Raw<'_>>,
+    records: &mut Vec<RecordInput>,
+) -> Result<Progress, ErrorObject> {
+    super::check(hub, key, Method::Upsert, &model)?;
+    let options = Options::parse(options, Method::Upsert)?;
+    if records.len() > 1 {
+        refuse_base(&options)?;
+    }
+    if !hub.may_write(key, &model) {
+        return Ok(Progress::Later);
+    }
+    let terms = terms(hub, key, &model, &options);
+    let operations = records.drain(..).map(|record| upsert(record, options.replace, terms.clone()));
+    let parts = vec![model.part(operations.collect())];
+    let form = Form { batch: true, minimal: true };
+    let asked = Asked::One { model: model.clone(), method: Method::Upsert, form, answered: Answered::new() };
+    submit(hub, key, Some(id), None, parts, smallvec![model], asked);
     Ok(Progress::Taken)
 }
 
@@ -53,7 +83,7 @@ pub(super) fn begin_batch(hub: &mut Hub, key: ConnectionKey, request: &Request<'
     let mut entries = Vec::with_capacity(elements.len().min(64));
     let mut left = hub.limits().batch_records;
     for (at, element) in elements.iter().enumerate() {
-        let (model, method, operations, batch) = entry(hub, key, *element).map_err(|error| error.of_element(at))?;
+        let (model, method, operations, form) = entry(hub, key, *element).map_err(|error| error.of_element(at))?;
         let weight = operations.len().max(1);
         let limit = hub.limits().batch_records;
         left = left.checked_sub(weight).ok_or_else(|| error::limit("too many records in one batch", limit))?;
@@ -70,7 +100,7 @@ pub(super) fn begin_batch(hub: &mut Hub, key: ConnectionKey, request: &Request<'
         let from = parts[part].operations.len();
         parts[part].operations.extend(operations);
         let operations = from..parts[part].operations.len();
-        entries.push(Entry { model, method, batch, part, operations, answered: Answered::new() });
+        entries.push(Entry { model, method, form, part, operations, answered: Answered::new() });
     }
     if entries.is_empty() {
         if let Some(id) = request.id {
@@ -78,7 +108,8 @@ pub(super) fn begin_batch(hub: &mut Hub, key: ConnectionKey, request: &Request<'
         }
         return Ok(Progress::Taken);
     }
-    submit(hub, key, request.id, request.text, parts, models, Asked::Batch(entries));
+    let transaction = transaction(hub, key, request.id, request.text);
+    submit(hub, key, request.id, transaction, parts, models, Asked::Batch(entries));
     Ok(Progress::Taken)
 }
 
@@ -86,7 +117,7 @@ fn entry(
     hub: &mut Hub,
     key: ConnectionKey,
     element: Raw<'_>,
-) -> Result<(Arc<Model>, Method, Few<Operation>, bool), ErrorObject> {
+) -> Result<(Arc<Model>, Method, Few<Operation>, Form), ErrorObject> {
     let invalid = |message: &str| ErrorObject::new(ErrorCode::InvalidData, message);
     let wants = "an entry is an object {\"event\":\"Model:upsert\",\"data\":…,\"options\":…}";
     let members = Members::parse(element.get()).map_err(|_| invalid(wants))?;
@@ -101,8 +132,8 @@ fn entry(
     let value = data.and_then(|data| serde_json::from_str::<Value<'_>>(data.get()).ok());
     let options = members.find("options").filter(|options| options.get() != "null");
     let asked = Asking { model: &model, method, options, text: data.map_or("", Raw::get) };
-    let (operations, batch) = asked.operations(hub, key, value.as_ref())?;
-    Ok((model, method, operations, batch))
+    let (operations, form) = asked.operations(hub, key, value.as_ref())?;
+    Ok((model, method, operations, form))
 }
 
 /// A write as it is asked for; `text` is what its record was read out of.
@@ -114,33 +145,28 @@ struct Asking<'a> {
 }
 
 impl Asking<'_> {
-    /// What is to be done, and whether it was given as an array.
+    /// What is to be done, and how it is answered.
     fn operations(
         &self,
         hub: &mut Hub,
         key: ConnectionKey,
         data: Option<&Value<'_>>,
-    ) -> Result<(Few<Operation>, bool), ErrorObject> {
+    ) -> Result<(Few<Operation>, Form), ErrorObject> {
         let options = Options::parse(self.options, self.method)?;
-        let owner = if self.model.rules.ephemeral { hub.owner(key) } else { None };
-        let terms = self.model.rules.terms();
-        let policy = options.policy.unwrap_or(terms.policy);
-        let terms = Terms { policy, prefer: options.prefer, base: options.base, owner, ..terms };
+        let terms = terms(hub, key, self.model, &options);
+        let [one, many] = [false, true].map(|batch| Form { batch, minimal: options.minimal });
         match data {
             Some(Value::Object(members)) if self.method == Method::Upsert => {
                 let record = RecordInput::of(members, self.text, new_id)?;
-                Ok((smallvec![upsert(record, options.replace, terms)], false))
+                Ok((smallvec![upsert(record, options.replace, terms)], one))
             }
-            Some(Value::Object(members)) => Ok((smallvec![delete(members, terms)?], false)),
+            Some(Value::Object(members)) => Ok((smallvec![delete(members, terms)?], one)),
             Some(Value::Array(values)) => {
                 let limit = hub.limits().batch_records;
                 if values.len() > limit {
                     return Err(error::limit(&format!("{} records in one batch", values.len()), limit));
                 }
-                if options.base.is_some() {
-                    let message = "base goes with one record; in a batch each record bears its own as _rev";
-                    return Err(ErrorObject::new(ErrorCode::InvalidOptions, message));
-                }
+                refuse_base(&options)?;
                 let operation = |value: Raw<'_>| match self.method {
                     Method::Upsert => {
                         RecordInput::parse(value, new_id).map(|record| upsert(record, options.replace, terms.clone()))
@@ -152,7 +178,7 @@ impl Asking<'_> {
                 };
                 let operations = values.iter().enumerate();
                 let operations = operations.map(|(at, value)| operation(*value).map_err(|error| error.of_element(at)));
-                Ok((operations.collect::<Result<_, _>>()?, true))
+                Ok((operations.collect::<Result<_, _>>()?, many))
             }
             None => Err(self.takes("nothing")),
             Some(Value::Other(kind)) => Err(self.takes(kind)),
@@ -166,6 +192,19 @@ impl Asking<'_> {
         };
         ErrorObject::new(ErrorCode::InvalidData, format!("{} takes {takes}, not {given}", self.method.name()))
     }
+}
+
+/// The terms on which somebody writes.
+fn terms(hub: &mut Hub, key: ConnectionKey, model: &Model, options: &Options) -> Terms {
+    let owner = if model.rules.ephemeral { hub.owner(key) } else { None };
+    let terms = model.rules.terms();
+    let policy = options.policy.unwrap_or(terms.policy);
+    Terms { policy, prefer: options.prefer, base: options.base, owner, ..terms }
+}
+
+fn refuse_base(options: &Options) -> Result<(), ErrorObject> {
+    let message = "base goes with one record; in a batch each record bears its own as _rev";
+    options.base.map_or(Ok(()), |_| Err(ErrorObject::new(ErrorCode::InvalidOptions, message)))
 }
 
 /// An upsert, on these terms or those of the record itself.
@@ -189,20 +228,23 @@ fn no_id() -> ErrorObject {
     ErrorObject::new(ErrorCode::InvalidData, "a deletion names its record: {\"id\":…}")
 }
 
+/// What a write is told by when it is sent again: its id, and that the text is the same. Only of a client that has a name.
+fn transaction(hub: &mut Hub, key: ConnectionKey, id: Option<&str>, text: &str) -> Option<Box<Transaction>> {
+    let (id, client) = id.zip(hub.client(key))?;
+    let mut digest = [0; 16];
+    digest.copy_from_slice(&Sha256::digest(text)[..16]);
+    Some(Box::new(Transaction { client, id: id.into(), digest }))
+}
+
 fn submit(
     hub: &mut Hub,
     key: ConnectionKey,
     id: Option<&str>,
-    text: &str,
+    transaction: Option<Box<Transaction>>,
     parts: Vec<Part>,
     models: Few<Arc<Model>>,
     asked: Asked,
 ) {
-    let transaction = id.zip(hub.client(key)).map(|(id, client)| {
-        let mut digest = [0; 16];
-        digest.copy_from_slice(&Sha256::digest(text)[..16]);
-        Box::new(Transaction { client, id: id.into(), digest })
-    });
     let commit = Commit { parts, transaction, now: hub.broker.now() };
     let to = Box::new(ReplyTo {
         worker: hub.worker(),
@@ -238,12 +280,12 @@ pub(crate) fn reply(hub: &mut Hub, to: &ReplyTo, committed: &Committed) {
         }
     };
     match &to.asked {
-        Asked::One { model, method, batch, answered } => {
+        Asked::One { model, method, form, answered } => {
             let done = &committed.parts[0];
             hub.reply(to.connection, [model], |out| {
                 message::begin_reply(id, to.event(), out);
-                append_result(*method, *batch, answered, done, 0..done.records.len(), out);
-                match batch {
+                append_result(*method, *form, answered, done, 0..done.records.len(), out);
+                match form.batch {
                     true => append_changed(out),
                     false if tells_more && to.inserted => out.push_str(",\"created\":true"),
                     false => {}
@@ -260,7 +302,7 @@ pub(crate) fn reply(hub: &mut Hub, to: &ReplyTo, committed: &Committed) {
                 }
                 let done = &committed.parts[entry.part];
                 message::begin_result(entry.model.event(entry.method), out);
-                append_result(entry.method, entry.batch, &entry.answered, done, entry.operations.clone(), out);
+                append_result(entry.method, entry.form, &entry.answered, done, entry.operations.clone(), out);
                 message::end(Some(done.position), out);
             }
             out.push(']');
@@ -274,7 +316,7 @@ pub(crate) fn reply(hub: &mut Hub, to: &ReplyTo, committed: &Committed) {
 /// that won, which is `null` where that was a deletion.
 fn append_result(
     method: Method,
-    batch: bool,
+    form: Form,
     answered: &Answered,
     done: &Done,
     operations: Range<usize>,
@@ -289,13 +331,29 @@ fn append_result(
         merged = merge(records, answered);
         &merged
     };
-    match (method, batch, records) {
+    match (method, form.batch, records) {
+        (Method::Upsert, true, records) if form.minimal => append_stamps(records, out),
         (Method::Upsert, true, records) => append_array(records.iter().map(Option::as_ref), out),
         (_, true, _) => out.push_str("{}"),
+        (_, _, [Some(record)]) if form.minimal => record.append_stamp(out),
         (_, _, [Some(record)]) => out.push_str(record.json()),
         (Method::Upsert, ..) => out.push_str("null"),
         _ => out.push_str("{}"),
     }
+}
+
+fn append_stamps(records: &[Option<Record>], out: &mut String) {
+    out.push('[');
+    for (at, record) in records.iter().enumerate() {
+        if at > 0 {
+            out.push(',');
+        }
+        match record {
+            Some(record) => record.append_stamp(out),
+            None => out.push_str("null"),
+        }
+    }
+    out.push(']');
 }
 
 /// What the store did and what a handler answered, in the order of the elements.
@@ -312,7 +370,7 @@ fn merge(records: &[Option<Record>], answered: &Answered) -> Few<Option<Record>>
 /// What a client is told of a write that was not done.
 pub(crate) fn refusal(failure: &Failure, to: &ReplyTo) -> ErrorObject {
     match &to.asked {
-        Asked::One { batch: false, .. } => error::of_failure(failure, None),
+        Asked::One { form: Form { batch: false, .. }, .. } => error::of_failure(failure, None),
         Asked::One { answered, .. } => error::of_failure(
             failure,
             Some(&|rejected: &Rejected| {

@@ -215,7 +215,8 @@ fn narrowed(params: &Params, attribute: &str, id: &str) -> Result<String, Proble
     let names = |value: &str| Object::new().raw(attribute, value).end();
     let names = [
         names(&value),
-        names(&Object::new().raw("$contains", &value).end()),
+        // An array that has it: a text that has it somewhere within is another's.
+        names(&Object::new().raw("$contains", &value).raw("$not", r#"{"$gte":""}"#).end()),
         names(&Object::new().raw("$in", &format!("[{value}]")).end()),
     ];
     let names = Object::new().raw("$or", &format!("[{}]", names.join(","))).end();

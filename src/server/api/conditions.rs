@@ -72,6 +72,14 @@ pub(super) fn options(params: &Params, condition: Condition) -> Object {
     }
 }
 
+/// What is to come back of a write (`Prefer`, RFC 7240), as `options` say it.
+pub(super) fn returned(request: &HttpRequest) -> &'static str {
+    let preferences = request.headers().get_all("prefer").filter_map(|value| value.to_str().ok());
+    let mut preferences = preferences.flat_map(|value| value.split([',', ';']));
+    let is_minimal = |preference: &str| preference.replace([' ', '"'], "").eq_ignore_ascii_case("return=minimal");
+    if preferences.any(is_minimal) { "minimal" } else { "representation" }
+}
+
 /// The tag of a record.
 pub(super) fn tag_of_record(reply: &Reply) -> Option<String> {
     reply.stamp()?.revision.map(|revision| format!("\"{revision}\""))
@@ -135,6 +143,13 @@ mod tests {
         }
         assert_eq!(of(&[("if-none-match", "\"1\"")]), None);
         assert_eq!(of(&[("if-match", "*"), ("if-none-match", "*")]), None);
+    }
+
+    #[test]
+    fn how_much_is_to_come_back_is_read_from_the_headers() {
+        let minimal = |value| returned(&with(&[("prefer", value)])) == "minimal";
+        assert!(minimal("return=minimal") && minimal("wait=5, Return = \"minimal\"; foo"));
+        assert!(!minimal("return=representation") && !minimal("minimal") && !minimal(""));
     }
 
     #[test]

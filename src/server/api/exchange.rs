@@ -10,7 +10,7 @@ use crate::{
     },
 };
 use actix_web::{HttpRequest, http::header};
-use backsync_protocol::{ErrorCode, ErrorObject, Revision, json};
+use backsync_protocol::{ErrorCode, ErrorObject, RecordInput, Revision, json};
 use bytes::Bytes;
 use std::{
     cell::RefCell,
@@ -142,6 +142,12 @@ impl Exchange {
     /// Offer a message; [`Self::flush`] follows when there are no more.
     pub(super) fn offer(&self, message: &str) -> Progress {
         self.hub.borrow_mut().receive(self.key, message)
+    }
+
+    /// Offer records to be written as one batch, whose reply names them only; `options` is JSON text. They are gone when they were taken.
+    pub(super) fn offer_records(&self, model: &str, options: &str, records: &mut Vec<RecordInput>) -> Progress {
+        let options = serde_json::from_str(options).expect("options are written here");
+        self.hub.borrow_mut().receive_records(self.key, "1", model, Some(options), records)
     }
 
     /// Have done what was offered, as far as it can be now.

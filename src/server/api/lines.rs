@@ -4,26 +4,26 @@
 //! written one by one, so that each has an outcome of its own either way.
 
 use super::{
-    Answer, begin,
+    Answer, Api, begin,
     body::{self, Chunks},
-    exchange::{Asker, Exchange, ending, message},
+    exchange::{Asker, Exchange, ending},
     problem::Problem,
-    reply::{Reply, Stamp},
+    reply::Reply,
 };
-use crate::broker::Progress;
+use crate::broker::{Progress, new_id};
 use actix_web::{
     HttpRequest, HttpResponse,
     body::{BodySize, MessageBody},
     http::header,
     web::Payload,
 };
-use backsync_protocol::{ErrorCode, ErrorObject, json};
+use backsync_protocol::{ErrorCode, ErrorObject, RecordInput, json};
 use bytes::{Bytes, BytesMut};
-use serde_json::value::RawValue;
 use std::{
     collections::VecDeque,
     convert::Infallible,
     fmt::Write,
+    ops::Range,
     pin::Pin,
     task::{Context, Poll},
 };
@@ -34,30 +34,26 @@ const GROUP: usize = 1000;
 const GROUP_BYTES: usize = 1 << 20;
 
 /// Begin to write what comes, and to answer it.
-pub(super) fn answer(
-    request: &HttpRequest,
-    payload: Payload,
-    asker: &Asker,
-    model: String,
-    options: String,
-    limit: usize,
-    most: usize,
-) -> Answer {
+pub(super) fn answer(request: &HttpRequest, payload: Payload, asker: &Asker, model: String, options: String) -> Answer {
     if asker.is_keyed() {
         let message =
             "an Idempotency-Key goes with one write: lines are many, give their records ids or send atomic=true";
         return Err(Problem::invalid(message));
     }
+    let doors = &Api::of(request).doors;
+    let limits = doors.broker.limits();
     let lines = Lines {
         exchange: begin(request, asker)?,
         chunks: Some(body::chunks(request, payload)?),
         broken: None,
         held: BytesMut::new(),
-        limit,
-        most: most.clamp(1, GROUP),
+        limit: doors.options.message_bytes,
+        depth: limits.depth,
+        most: limits.batch_records.clamp(1, GROUP),
         model,
         options,
         read: 0,
+        text: Bytes::new(),
         group: Vec::new(),
         offers: VecDeque::new(),
         unanswered: 0,
@@ -85,82 +81,67 @@ struct Lines {
     held: BytesMut,
     /// The longest line, in bytes.
     limit: usize,
+    /// The deepest that one nests.
+    depth: usize,
     /// The most lines of a batch.
     most: usize,
     model: String,
     options: String,
     /// Lines so far.
     read: u64,
-    /// Those that are under way: which line, and its text or what is wrong with it.
-    group: Vec<(u64, Result<Bytes, ErrorObject>)>,
-    /// Messages about it that were not taken yet.
-    offers: VecDeque<String>,
-    /// Messages without a reply.
+    /// Those that are under way, as they came,
+    text: Bytes,
+    /// and each of them: its number, and where it stands in the text or what is wrong with it.
+    group: Vec<(u64, Result<Range<usize>, ErrorObject>)>,
+    /// Batches of it that were not taken yet.
+    offers: VecDeque<Vec<RecordInput>>,
+    /// Batches without a reply.
     unanswered: usize,
-    /// What became of its lines that are right.
-    outcomes: Vec<Result<Option<Stamp>, ErrorObject>>,
+    /// What became of its lines that are right: what tells which record it is.
+    outcomes: Vec<Result<Bytes, ErrorObject>>,
 }
 
 impl Lines {
-    /// Take a line out of what came.
-    fn line(&mut self, line: Bytes) {
-        self.read += 1;
-        if line.trim_ascii().is_empty() {
-            return;
+    /// Read a line.
+    fn read_line(&self, line: &[u8]) -> Result<RecordInput, ErrorObject> {
+        let text = std::str::from_utf8(line)
+            .map_err(|_| ErrorObject::new(ErrorCode::InvalidMessage, "the line is not UTF-8"))?;
+        if line.len() > self.limit {
+            return Err(Problem::too_large(self.limit).error().clone());
         }
-        let wrong = |code, message: String| Err(ErrorObject::new(code, message));
-        let text = match std::str::from_utf8(&line) {
-            Err(_) => wrong(ErrorCode::InvalidMessage, "the line is not UTF-8".to_owned()),
-            Ok(_) if line.len() > self.limit => Err(Problem::too_large(self.limit).error().clone()),
-            Ok(text) => match serde_json::from_str::<&RawValue>(text) {
-                Err(cause) => wrong(ErrorCode::InvalidMessage, format!("the line is not JSON: {cause}")),
-                Ok(value) if !value.get().starts_with('{') => {
-                    let given = json::excerpt(value.get());
-                    wrong(ErrorCode::InvalidData, format!("a line is a record, which is a JSON object, not {given}"))
-                }
-                Ok(value) => Ok(line.slice_ref(value.get().as_bytes())),
-            },
-        };
-        self.group.push((self.read, text));
+        RecordInput::read(text, self.depth, new_id)
     }
 
-    /// Something is wrong with what came, and where it goes on is not known.
-    fn break_off(&mut self, problem: &Problem) {
-        self.chunks = None;
-        self.held.clear();
-        self.read += 1;
-        self.group.push((self.read, Err(problem.error().clone())));
-    }
-
-    /// Put the next lines together, as far as they are there, and begin to write them. Answers whether there are any.
+    /// Take the next lines, as far as they are there, and begin to write them. Answers whether there are any.
     fn begin_group(&mut self) -> bool {
-        let mut bytes = 0;
-        while self.group.len() < self.most && bytes < GROUP_BYTES {
-            let line = match next_line(&mut self.held) {
-                Some(line) => line,
-                None if self.held.len() > self.limit => {
-                    self.break_off(&Problem::too_large(self.limit));
+        let (mut held, mut records, mut end) = (std::mem::take(&mut self.held), Vec::new(), 0);
+        while self.group.len() < self.most && end < GROUP_BYTES {
+            let rest = &held[end..];
+            let (length, behind) = match memchr::memchr(b'\n', rest) {
+                Some(length) => (length, 1),
+                None if rest.len() > self.limit || self.broken.is_some() => {
+                    // Where it goes on is not known.
+                    let broken = self.broken.take().unwrap_or_else(|| Problem::too_large(self.limit));
+                    self.chunks = None;
+                    self.read += 1;
+                    self.group.push((self.read, Err(broken.error().clone())));
+                    held.truncate(end);
                     break;
                 }
-                None if self.broken.is_some() => {
-                    let problem = self.broken.take().expect("it was looked at");
-                    self.break_off(&problem);
-                    break;
-                }
-                None if self.chunks.is_none() && !self.held.is_empty() => self.held.split().freeze(),
+                None if self.chunks.is_none() && !rest.is_empty() => (rest.len(), 0),
                 None => break,
             };
-            bytes += line.len();
-            self.line(line);
+            self.read += 1;
+            let line = &rest[..length];
+            if !line.trim_ascii().is_empty() {
+                let read = self.read_line(line).map(|record| records.push(record));
+                self.group.push((self.read, read.map(|()| end..end + length)));
+            }
+            end += length + behind;
         }
-        let texts: Vec<&str> = self.texts().collect();
-        if !texts.is_empty() {
-            let message = match texts.as_slice() {
-                [one] => self.message(one),
-                many => self.message(&format!("[{}]", many.join(","))),
-            };
-            self.offers.push_back(message);
-        }
+        self.text = held.split_to(end).freeze();
+        self.held = held;
+        self.offers.extend((!records.is_empty()).then_some(records));
         !self.group.is_empty()
     }
 
@@ -182,22 +163,16 @@ impl Lines {
         false
     }
 
-    fn texts(&self) -> impl Iterator<Item = &str> {
-        let right = self.group.iter().filter_map(|(_, text)| text.as_ref().ok());
-        right.map(|text| std::str::from_utf8(text).expect("it was looked at"))
+    /// How many lines of the group are right.
+    fn count(&self) -> usize {
+        self.group.iter().filter(|(_, line)| line.is_ok()).count()
     }
 
-    fn message(&self, data: &str) -> String {
-        // A named client's transactions are told apart by their ids, and this is none that is repeated.
-        let id = format!("\"{}\"", uuid::Uuid::new_v4());
-        message(&id, &self.model, "upsert", Some(data), Some(&self.options))
-    }
-
-    /// Have messages taken, and take replies, as far as that goes without waiting. Answers whether the group is over.
+    /// Have batches taken, and take replies, as far as that goes without waiting. Answers whether the group is over.
     fn work(&mut self) -> bool {
         loop {
-            while let Some(message) = self.offers.front() {
-                if self.exchange.offer(message) == Progress::Later {
+            while let Some(records) = self.offers.front_mut() {
+                if self.exchange.offer_records(&self.model, &self.options, records) == Progress::Later {
                     break;
                 }
                 self.offers.pop_front();
@@ -216,8 +191,7 @@ impl Lines {
                 }
             }
             if self.exchange.mailbox().is_ended() {
-                let count = self.texts().count();
-                self.outcomes.resize_with(count, || Err(ending()));
+                self.outcomes.resize_with(self.count(), || Err(ending()));
                 self.offers.clear();
                 self.unanswered = 0;
                 self.chunks = None;
@@ -233,23 +207,25 @@ impl Lines {
     }
 
     fn answered(&mut self, reply: Result<Reply, ErrorObject>) {
-        let count = self.texts().count();
-        let is_batch = count > 1 && self.outcomes.is_empty() && self.unanswered == 0 && self.offers.is_empty();
+        let count = self.count();
+        let is_whole = self.outcomes.is_empty() && self.unanswered == 0 && self.offers.is_empty();
         match reply {
-            Ok(reply) if is_batch => match serde_json::from_str(reply.data()) {
-                Ok(stamps) => self.outcomes = Vec::into_iter(stamps).map(Ok).collect(),
-                Err(cause) => {
-                    tracing::error!(error = %cause, "the reply to a batch is not understood");
+            Ok(reply) => match reply.elements() {
+                Some(stamps) => self.outcomes.extend(stamps.map(Ok)),
+                None => {
+                    tracing::error!("the reply to a batch is not understood");
                     let error = ErrorObject::new(ErrorCode::Internal, "the server does not understand itself");
-                    self.outcomes = (0..count).map(|_| Err(error.clone())).collect();
+                    self.outcomes.resize_with(count, || Err(error.clone()));
                 }
             },
             // Nothing of it was done, and each may be done by itself.
-            Err(error) if is_batch && !error.retry => {
-                self.offers = self.texts().map(|text| self.message(text)).collect();
+            Err(error) if is_whole && count > 1 && !error.retry => {
+                let right = self.group.iter().filter_map(|(_, line)| line.as_ref().ok());
+                let again = |at: &Range<usize>| self.read_line(&self.text[at.clone()]).expect("it was read before");
+                self.offers = right.map(|at| vec![again(at)]).collect();
             }
-            Err(error) if is_batch => self.outcomes = (0..count).map(|_| Err(error.clone())).collect(),
-            reply => self.outcomes.push(reply.map(|reply| reply.stamp())),
+            Err(error) if is_whole => self.outcomes = (0..count).map(|_| Err(error.clone())).collect(),
+            Err(error) => self.outcomes.push(Err(error)),
         }
     }
 
@@ -258,41 +234,34 @@ impl Lines {
         let mut out = String::with_capacity(self.group.len() * 64);
         let mut outcomes = std::mem::take(&mut self.outcomes).into_iter();
         for (line, text) in self.group.drain(..) {
-            let outcome = match text {
-                Ok(_) => outcomes.next().expect("each line that is right has an outcome"),
-                Err(error) => Err(error),
-            };
+            let outcome = text.and_then(|_| outcomes.next().expect("each line that is right has an outcome"));
             append(line, outcome, &mut out);
         }
         out
     }
 }
 
-/// The next whole line of what came.
-fn next_line(held: &mut BytesMut) -> Option<Bytes> {
-    let at = memchr::memchr(b'\n', held)?;
-    Some(held.split_to(at + 1).freeze().slice(..at))
-}
-
-fn append(line: u64, outcome: Result<Option<Stamp>, ErrorObject>, out: &mut String) {
-    write!(out, "{{\"line\":{line}").expect("writing to a string cannot fail");
+fn append(line: u64, outcome: Result<Bytes, ErrorObject>, out: &mut String) {
+    out.push_str("{\"line\":");
+    json::append_number(line, out);
     match outcome {
-        Ok(Some(Stamp { id, revision })) => {
-            out.push_str(",\"id\":");
-            json::append_string(&id, out);
-            if let Some(revision) = revision {
-                write!(out, ",\"_rev\":{revision}").expect("writing to a string cannot fail");
+        Ok(stamp) => {
+            let stamp = std::str::from_utf8(&stamp).expect("messages are text");
+            // One that lost against a deletion leaves nothing.
+            if let Some(members) = stamp.strip_prefix('{') {
+                out.push(',');
+                out.push_str(members);
+            } else {
+                out.push('}');
             }
         }
-        // It lost against a deletion, which leaves nothing.
-        Ok(None) => {}
         Err(mut error) => {
             error.element = None;
             let error = serde_json::to_string(&error).expect("an error object is always serializable");
-            write!(out, ",\"error\":{error}").expect("writing to a string cannot fail");
+            write!(out, ",\"error\":{error}}}").expect("writing to a string cannot fail");
         }
     }
-    out.push_str("}\n");
+    out.push('\n');
 }
 
 impl MessageBody for Lines {

@@ -10,7 +10,7 @@ use super::{
     problem::Problem,
     records::{found, stamp, written},
     reply::Reply,
-    schemas::{Asking, Conditions, OfModel, OfRecord, Problems, Record, RecordInput, Terms, WriteProblems},
+    schemas::{Asking, Conditions, OfModel, OfRecord, Problems, Record, RecordInput, Returned, Terms, WriteProblems},
     segment,
 };
 use actix_web::{HttpRequest, HttpResponse, web::Payload};
@@ -55,7 +55,8 @@ pub(super) async fn read(request: HttpRequest) -> Answer {
 /// Replace or insert a record
 ///
 /// What is sent takes the place of the whole stored one.
-#[utoipa::path(put, path = "/api/{model}/{id}", tag = "Records", params(OfModel, OfRecord, Terms, Asking, Conditions),
+#[utoipa::path(put, path = "/api/{model}/{id}", tag = "Records",
+    params(OfModel, OfRecord, Terms, Asking, Conditions, Returned),
     request_body = RecordInput, responses(
     (status = 200, description = "The record as it is now; null where the write lost to a deletion.", body = Option<Record>),
     (status = 201, description = "The record, which is new.", body = Record),
@@ -68,7 +69,8 @@ pub(super) async fn replace(request: HttpRequest, payload: Payload) -> Answer {
 /// Update or insert a record
 ///
 /// Members that are sent are set, `null` to `null`, and the others kept.
-#[utoipa::path(patch, path = "/api/{model}/{id}", tag = "Records", params(OfModel, OfRecord, Terms, Asking, Conditions),
+#[utoipa::path(patch, path = "/api/{model}/{id}", tag = "Records",
+    params(OfModel, OfRecord, Terms, Asking, Conditions, Returned),
     request_body = RecordInput, responses(
     (status = 200, description = "The record as it is now; null where the write lost to a deletion.", body = Option<Record>),
     (status = 201, description = "The record, which is new.", body = Record),
@@ -90,7 +92,8 @@ async fn write(request: &HttpRequest, payload: Payload, replace: bool) -> Answer
     let record = named(&text, &id)?;
     let exchange = begin(request, &asker)?;
     let reply = under(&exchange, &asker, &model, &id, condition, async |condition| {
-        let options = conditions::options(&params, condition).raw("replace", &replace.to_string()).end();
+        let options = conditions::options(&params, condition).raw("replace", &replace.to_string());
+        let options = options.text("return", conditions::returned(request)).end();
         exchange.ask(&asker.message(&model, "upsert", Some(&record), Some(&options))).await
     });
     Ok(written(reply.await?, Some(request.path().to_owned())))

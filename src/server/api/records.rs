@@ -10,8 +10,8 @@ use super::{
     problem::Problem,
     reply::Reply,
     schemas::{
-        Answered, Asking, Conditions, LineResult, OfModel, Place, Problems, Record, Sent, Shape, Terms, WriteProblems,
-        Written,
+        Answered, Asking, Conditions, LineResult, OfModel, Place, Problems, Record, Returned, Sent, Shape, Terms,
+        WriteProblems, Written,
     },
     segment,
 };
@@ -102,7 +102,7 @@ pub(super) fn stamp(response: &mut actix_web::HttpResponseBuilder, reply: &Reply
 ///
 /// One, or an array as one atomic batch: members given are set, others kept, unknown records inserted. As `application/x-ndjson` a
 /// record a line, each a write of its own, done as it comes and answered by a line; read while you send.
-#[utoipa::path(post, path = "/api/{model}", tag = "Records", params(OfModel, Terms, How, Asking, Conditions),
+#[utoipa::path(post, path = "/api/{model}", tag = "Records", params(OfModel, Terms, How, Asking, Conditions, Returned),
     request_body(content((Sent = "application/json"), (String = "application/x-ndjson"))),
     responses(
         (status = 200, description = "The record, or records, as they are now; or a line for each line.", content(
@@ -119,12 +119,12 @@ pub(super) async fn write(request: HttpRequest, payload: Payload) -> Answer {
         return Err(Problem::invalid("If-Match: * goes with the path of one record"));
     }
     let replace = params.flag("replace")?.to_string();
-    let options = conditions::options(&params, condition).raw("replace", &replace).end();
+    let options = conditions::options(&params, condition).raw("replace", &replace);
+    let options = options.text("return", conditions::returned(&request)).end();
     let is_atomic = params.flag("atomic")?;
-    let doors = &Api::of(&request).doors;
-    let (one, batch) = (doors.options.message_bytes, doors.broker.limits().batch_records);
+    let one = Api::of(&request).doors.options.message_bytes;
     let text = match Kind::of(&request)? {
-        Kind::Lines if !is_atomic => return lines::answer(&request, payload, &asker, model, options, one, batch),
+        Kind::Lines if !is_atomic => return lines::answer(&request, payload, &asker, model, options),
         Kind::Lines => lines::array(&body::whole(&request, payload, one.saturating_mul(MANY)).await?),
         Kind::Json => body::whole(&request, payload, one.saturating_mul(MANY)).await?,
     };

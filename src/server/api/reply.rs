@@ -96,6 +96,12 @@ impl Reply {
         self.text.slice(self.data)
     }
 
+    /// The elements of `data` that is an array, as JSON text.
+    pub(super) fn elements(&self) -> Option<impl Iterator<Item = Bytes>> {
+        let elements: Vec<&RawValue> = serde_json::from_str(self.data()).ok()?;
+        Some(elements.into_iter().map(|element| self.text.slice_ref(element.get().as_bytes())))
+    }
+
     /// Of `data` that is one record: its name and revision.
     pub(super) fn stamp(&self) -> Option<Stamp> {
         serde_json::from_str(self.data()).ok()

@@ -228,6 +228,16 @@ pub(super) struct Conditions {
     idempotency_key: Option<String>,
 }
 
+/// What comes back of a write.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "it is described here, and read by hand")]
+pub(super) struct Returned {
+    /// `return=minimal`: of each record its `id` and `_rev` only.
+    #[param(rename = "Prefer", example = "return=minimal")]
+    prefer: Option<String>,
+}
+
 /// Shape of an answer of many.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]

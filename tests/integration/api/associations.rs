@@ -16,7 +16,7 @@ fn world() -> (Server, Http) {
     http.json("POST /api/User", r#"[{"id":"ada"},{"id":"bob"},{"id":"cyd"}]"#);
     http.json(
         "POST /api/Pet",
-        r#"[{"id":"rex","owner":"ada","age":3},{"id":"tom","owner":"ada","age":5},{"id":"kit"}]"#,
+        r#"[{"id":"rex","owner":"ada","age":3},{"id":"tom","owner":"ada","age":5},{"id":"kit","owner":"adam"}]"#,
     );
     http.json("POST /api/Group", r#"[{"id":"chess","members":["ada"]},{"id":"go"}]"#);
     (server, http)
@@ -71,7 +71,7 @@ fn to_many() {
 #[test]
 fn what_the_other_side_keeps() {
     let (_server, mut http) = world();
-    assert_eq!(ids(&http.get("/api/User/ada/pets").json()), ["rex", "tom"]);
+    assert_eq!(ids(&http.get("/api/User/ada/pets").json()), ["rex", "tom"], "Adam is another");
     assert_eq!(ids(&http.get("/api/User/ada/pets?where=%7B%22age%22%3A5%7D").json()), ["tom"]);
     assert_eq!(http.ask("PUT /api/User/bob/pets/tom", &[], "").status, 204);
     assert_eq!(http.get("/api/Pet/tom").json()["owner"], "bob");

@@ -154,6 +154,23 @@ fn under_an_idempotency_key_a_write_is_done_once() {
 }
 
 #[test]
+fn who_prefers_so_is_told_no_more_than_which_records_were_written() {
+    let server = Server::start(Setup::memory());
+    let mut http = Http::to(&server);
+    let mut write = |line: &str, body: &str| {
+        http.ask(line, &[("content-type", "application/json"), ("prefer", "return=minimal")], body)
+    };
+    let made = write("POST /api/Task", r#"{"id":"a","title":"sweep"}"#);
+    assert_eq!((made.status, made.json()), (201, json!({"id": "a", "_rev": 1})));
+    assert_eq!((made.header("etag"), made.header("location")), ("\"1\"", "/api/Task/a"));
+    let batch = write("POST /api/Task", r#"[{"id":"b"},{"id":"a","done":true}]"#);
+    assert_eq!(batch.json(), json!([{"id": "b", "_rev": 2}, {"id": "a", "_rev": 3}]));
+    assert_eq!(write("PUT /api/Task/a", r#"{"title":"mop"}"#).json(), json!({"id": "a", "_rev": 4}));
+    assert_eq!(write("PATCH /api/Task/a", r#"{"done":true}"#).json(), json!({"id": "a", "_rev": 5}));
+    assert_eq!(http.get("/api/Task/a").json(), json!({"id": "a", "title": "mop", "done": true, "_rev": 5}));
+}
+
+#[test]
 fn presence_over_http_belongs_to_a_named_client() {
     let server = Server::start(Setup::memory().set("models.User.ephemeral", true).set("presence.linger_s", 1));
     let (mut http, mut listener) = (Http::to(&server), Client::connect(&server));

@@ -29,7 +29,8 @@ const NOTHING: readonly never[] = [];
 
 /**
  * The records of a model, for as long as the component is there, or wants the same: criteria and sort are compared by what they say, a
- * function that sorts by what it is: keep that in one place, as each new one opens the collection again.
+ * function that sorts by what it is: keep that in one place, as each new one opens the collection again. `populate` is for
+ * `populated(client)`, of `backsync/populate`.
  *
  * ```jsx
  * function Tasks({ client }) {
@@ -44,11 +45,11 @@ const NOTHING: readonly never[] = [];
 export function useCollection<T extends object = Record<string, unknown>>(
   client: Opener,
   model: string,
-  options: Criteria & CollectionOptions<T> = {},
+  options: Criteria & CollectionOptions<T> & { readonly populate?: object } = {},
 ): CollectionView<T> {
-  const { where, ids, sort } = options;
+  const { where, ids, sort, populate } = options;
   const order = typeof sort === "function" ? sort : undefined;
-  const wanted = JSON.stringify([model, where, ids, order ? null : sort]);
+  const wanted = JSON.stringify([model, where, ids, populate, order ? null : sort]);
   const [opened, setOpened] = useState<{ client: Opener; wanted: string; collection: Collection<T> }>();
   useEffect(() => {
     const collection = client.collection<T>(model, options);

@@ -1,9 +1,8 @@
 /** Put on models and collections what the server says. Whatever is set here has the option `remote`, so that handlers can tell. */
 
-import { equal } from "../equal.js";
+import { shows } from "../references.js";
 import { idAttributeOf, type CollectionInstance, type Members, type ModelInstance } from "./backbone.js";
 import type { Rec } from "./hearing.js";
-import { idsIn } from "./references.js";
 import { stateOf } from "./state.js";
 
 /** With the id at the attribute where the class has it. */
@@ -16,11 +15,15 @@ export function put(model: ModelInstance, record: Rec, before: Rec | undefined):
   const state = stateOf(model);
   const options = { remote: true, parse: true };
   for (const name of Object.keys(before ?? {})) if (!(name in record) && !state.isWriting(name)) model.unset(name, options);
-  const settled = Object.entries(state.settled(record)).filter(([name, value]) => !isFilledIn(model.attributes[name], value));
-  const values = withId(Object.fromEntries(settled), model.idAttribute);
+  const values = withId(unshown(model, state.settled(record)), model.idAttribute);
   model.set(model.parse?.(values, options) ?? values, options);
   const { collection } = model;
   if (collection && stateOf(collection).heard) sortAgain(collection);
+}
+
+/** Without the ids of those that the model shows itself. */
+export function unshown(model: ModelInstance, record: Members): Members {
+  return Object.fromEntries(Object.entries(record).filter(([name, value]) => !shows(model.attributes[name], value)));
 }
 
 /** A record, or the model that has it already, is new to a collection. `at`: its place, where that is not for the collection to say. */
@@ -28,17 +31,6 @@ export function add(collection: CollectionInstance, record: Rec | ModelInstance,
   const place = at === undefined || comparatorOf(collection) ? {} : { at };
   const added = "attributes" in record ? record : withId(record as Rec, idAttributeOf(collection));
   collection.add(added, { remote: true, parse: true, ...place });
-}
-
-/** Whether an attribute has the very records of which the server says the ids. */
-function isFilledIn(present: unknown, value: unknown): boolean {
-  return (
-    typeof present === "object" &&
-    present !== null &&
-    !equal(present, value) &&
-    equal(idsIn(present), idsIn(value)) &&
-    idsIn(value).length > 0
-  );
 }
 
 /** A change may move a model, which Backbone leaves to who makes it. */

@@ -1,5 +1,9 @@
 /** What attributes lead to: classes by their names, and instances at attributes. */
 
+import { matches } from "../filter.js";
+import type { Lead, Leads } from "../populate/index.js";
+import { bare, idIn, idsIn } from "../references.js";
+import { comparison } from "../sort.js";
 import {
   isCollection,
   type CollectionClass,
@@ -8,7 +12,7 @@ import {
   type ModelClass,
   type ModelInstance,
 } from "./backbone.js";
-import { bare, idIn, idsIn } from "./references.js";
+import { populateOf, type Populate, type PopulateCriteria, type References } from "./settings.js";
 import { stateOf } from "./state.js";
 import { modelNameOf } from "./target.js";
 
@@ -32,6 +36,8 @@ export interface Led {
   readonly name: string;
   readonly isMany: boolean;
   readonly via: string | undefined;
+  /** What those have that it leads to. */
+  readonly prototype: ModelInstance | undefined;
   /** With ids, attributes or models. */
   make(values: readonly unknown[]): ModelInstance | CollectionInstance;
   one(values: Members): ModelInstance;
@@ -57,11 +63,64 @@ export function led(model: ModelInstance, attribute: string, classes: Classes): 
   return isKeptByOthers(association) ? resolve(association.to, association.via, classes) : resolve(association, undefined, classes);
 }
 
+/** The attributes whose links others keep. */
+export function keptByOthers(model: ModelInstance): string[] {
+  return Object.entries(associationsOf(model)).flatMap(([name, association]) => (isKeptByOthers(association) ? [name] : []));
+}
+
+/** What is to be filled in; the server fills in no links that others keep, so those are looked for. */
+export function referencesOf(model: ModelInstance | undefined, populate: Populate | false | undefined): References {
+  const { names, criteria } = populateOf(populate);
+  const others = model ? keptByOthers(model) : [];
+  const isOthers = (path: string): boolean => others.includes(path.split(".")[0]!);
+  const sought = [...byFirst(names.filter(isOthers))].map(([name, populate]) => [name, { populate }] as const);
+  return { names: names.filter((path) => !isOthers(path)), criteria: [...criteria, ...sought] };
+}
+
+/** The same, as what is listened to is told it; `undefined` where the classes do not say where all of it leads. */
+export function leadsOf(model: ModelInstance | undefined, { names, criteria }: References, classes: Classes): Leads | undefined {
+  const leads: { [name: string]: Lead } = {};
+  for (const [name, sought] of [...[...byFirst(names)].map(([name, populate]) => [name, { populate }] as const), ...criteria]) {
+    const { populate, ...wanted } = sought as PopulateCriteria;
+    const to = model && led(model, name, classes);
+    const within = to && leadsOf(to.prototype, referencesOf(to.prototype, populate), classes);
+    if (!within) return undefined;
+    const isChosen = Object.keys(wanted).length > 0 || (to.via !== undefined && !to.isMany);
+    leads[name] = {
+      model: to.name,
+      ...(to.via !== undefined && { via: to.via }),
+      ...(Object.keys(within).length > 0 && { populate: within }),
+      ...(isChosen && { choose: chooser(to, wanted) }),
+    };
+  }
+  return leads;
+}
+
+/** Paths by their first names: what there is behind each. */
+function byFirst(paths: readonly string[]): Map<string, string[]> {
+  const found = new Map<string, string[]>();
+  for (const path of paths) {
+    const [name, ...rest] = path.split(".") as [string, ...string[]];
+    found.set(name, [...(found.get(name) ?? []), ...(rest.length > 0 ? [rest.join(".")] : [])]);
+  }
+  return found;
+}
+
+/** What an attribute has of those that were found; `undefined`: what it had. */
+export function chooser({ isMany, via }: Led, { where, sort, skip = 0, limit = Infinity }: PopulateCriteria): NonNullable<Lead["choose"]> {
+  return (records) => {
+    const found = records.filter((record) => !where || matches(where, record as Members));
+    if (sort) found.sort(comparison(sort));
+    const chosen = found.slice(skip, skip + limit);
+    return isMany ? chosen : (chosen[0] ?? (via === undefined ? undefined : null));
+  };
+}
+
 /** The record of these attributes: ids where it leads to others, and nothing of the links that those keep. */
 export function stored(model: ModelInstance, attributes: Members): Members {
   const associations = Object.entries(associationsOf(model));
   if (associations.length === 0) return attributes;
-  const kept = new Set(associations.flatMap(([name, association]) => (isKeptByOthers(association) ? [name] : [])));
+  const kept = new Set(keptByOthers(model));
   const own = Object.fromEntries(Object.entries(attributes).filter(([name]) => !kept.has(name)));
   return bare(own, Object.keys(associationsOf(model)));
 }
@@ -99,13 +158,15 @@ function create<T>(of: unknown, ...values: unknown[]): T {
 
 function toOne(of: ModelClass, via: string | undefined): Led {
   const one = (values: Members): ModelInstance => create(of, values, { parse: true });
-  return { name: modelNameOf(of.prototype as ModelInstance), isMany: false, via, one, make: ([value]) => one(valuesOf(value)) };
+  const prototype = of.prototype as ModelInstance;
+  return { name: modelNameOf(prototype), isMany: false, via, prototype, one, make: ([value]) => one(valuesOf(value)) };
 }
 
 function toMany(of: CollectionClass, model: ModelClass, via: string | undefined): Led {
   const one = (values: Members): ModelInstance => create(model, values, { parse: true });
   const make = (values: readonly unknown[]): CollectionInstance => create(of, values.map(valuesOf), { parse: true });
-  return { name: modelNameOf(of.prototype as CollectionInstance), isMany: true, via, one, make };
+  const prototype = model?.prototype as ModelInstance | undefined;
+  return { name: modelNameOf(of.prototype as CollectionInstance), isMany: true, via, prototype, one, make };
 }
 
 function valuesOf(value: unknown): Members {
@@ -120,7 +181,7 @@ export function instanceAt(
   { isMany, via, make }: Led,
 ): ModelInstance | CollectionInstance | undefined {
   const value = model.get(attribute) ?? undefined;
-  if (value === undefined && via === undefined) return undefined;
+  if (value === undefined && (via === undefined || !isMany)) return undefined;
   if (typeof value === "object" && "trigger" in value) return value as ModelInstance;
   const values = value === undefined ? [] : [value].flat();
   const { wrapped } = stateOf(model);

@@ -133,7 +133,7 @@ function extend(of: object, properties: object): unknown {
 
 function copy(prototype: object): Prototype {
   const all: { [name: string]: unknown } = {};
-  for (const name of ["preinitialize", "stopListening", "remove", "set", "get", "fetch"])
+  for (const name of ["preinitialize", "on", "off", "bind", "unbind", "stopListening", "remove", "set", "get", "fetch"])
     all[name] = (prototype as { [name: string]: unknown })[name];
   return all as Prototype;
 }

@@ -97,6 +97,16 @@ export function isCollection(instance: Instance): instance is CollectionInstance
   return typeof (instance as { add?: unknown }).add === "function";
 }
 
+/** Who is bound to which events, as Backbone keeps it from 1.0 on. */
+export function handlersOf(instance: Instance): { readonly [event: string]: readonly { readonly context?: unknown }[] } {
+  return (instance as { _events?: ReturnType<typeof handlersOf> })._events ?? {};
+}
+
+/** A model, or what the models of a collection have; where it decides for each of them there is none. */
+export function prototypeOf(instance: Instance): ModelInstance | undefined {
+  return isCollection(instance) ? (instance.model?.prototype as ModelInstance | undefined) : (instance as ModelInstance);
+}
+
 /** Attributes of this instance's class lead to its id. */
 export function idAttributeOf(instance: Instance): string {
   if (!isCollection(instance)) return (instance as ModelInstance).idAttribute ?? "id";

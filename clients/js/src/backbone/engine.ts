@@ -3,13 +3,16 @@
  * class of Backbone's.
  */
 
+import type { Where } from "../messages.js";
+import { bare, idIn, idsIn, partOf, whereVia } from "../references.js";
 import { AjaxWay } from "./ajax.js";
-import { withId } from "./apply.js";
-import { associationsOf, led, stored, type Classes } from "./associations.js";
+import { unshown, withId } from "./apply.js";
+import { associationsOf, chooser, led, referencesOf, stored, type Classes } from "./associations.js";
 import {
   DELEGATE,
   idAttributeOf,
   isCollection,
+  prototypeOf,
   type CallOptions,
   type CollectionInstance,
   type Instance,
@@ -21,7 +24,6 @@ import {
 import type { Hearing, Rec } from "./hearing.js";
 import { newIdOf } from "./identity.js";
 import { handedOut, run, SyncTimeout } from "./promises.js";
-import { bare, idIn, idsIn, whereVia } from "./references.js";
 import { flagsOf, populateOf, settingsIn, wantedIn, type Flag, type PopulateCriteria, type Settings } from "./settings.js";
 import { serverOf, SocketWay, type Backing } from "./socket.js";
 import { stateOf } from "./state.js";
@@ -50,6 +52,8 @@ interface Call {
   readonly options: CallOptions;
   readonly settings: Settings;
   readonly flags: ReadonlySet<Flag>;
+  /** With what it is to be heard of: what is live stays populated until somebody says otherwise. */
+  readonly populate: Settings["populate"];
   readonly name: string;
   readonly way: Way;
   readonly isBySocket: boolean;
@@ -116,7 +120,8 @@ export class Engine {
     const isBySocket = flags.has("socket") && (!flags.has("ajax") || this.subscriptions.isConnected());
     const name = modelNameOf(instance);
     const way = isBySocket ? this.#socket(instance, name) : this.#ajax(method, instance, options);
-    return { method, instance, options, settings, flags, name, way, isBySocket };
+    const shown = method !== "read" || settings.live ? this.subscriptions.populateOf(instance) : undefined;
+    return { method, instance, options, settings, flags, populate: settings.populate ?? shown, name, way, isBySocket };
   }
 
   #socket(instance: Instance, own: string): Way {
@@ -154,22 +159,21 @@ export class Engine {
   async #readMany(call: Call, instance: CollectionInstance): Promise<Answer> {
     const { way, name, settings, options, isBySocket, flags } = call;
     const wanted = wantedIn(settings, options.data);
-    const { names, criteria } = populateOf({ ...settings, ...settingsIn(options.data) }.populate);
+    const { populate = call.populate } = settingsIn(options.data);
+    const { names, criteria } = referencesOf(prototypeOf(instance), populate);
     const isWindow = wanted.skip !== undefined || wanted.limit !== undefined;
     await this.#connected(call);
-    let records: readonly Rec[];
-    if (isBySocket && !isWindow) {
-      const hearing = this.subscriptions.listen(instance, wanted);
-      await this.#present(hearing, way);
-      records = names.length > 0 ? await way.many(name, wanted, names) : hearing.collection.records;
-    } else records = await way.many(name, wanted, names);
-    const known = records.map((record) => bare(record, names) as Rec);
-    for (const [attribute, sought] of criteria)
+    const hearing = isBySocket && !isWindow ? this.subscriptions.listen(instance, { wanted, populate }) : undefined;
+    if (hearing) await this.#present(hearing, way);
+    const isHeard = hearing && (hearing.isFilled || names.length === 0);
+    let records: readonly Rec[] = isHeard ? hearing.collection.records : await way.many(name, wanted, names);
+    const known = hearing?.isFilled ? records : records.map((record) => bare(record, names) as Rec);
+    for (const [attribute, sought] of hearing?.isFilled ? [] : criteria)
       records = await Promise.all(records.map((record) => this.#filled(call, instance, record, attribute, sought)));
     const behind = (): void => {
       stateOf(instance).isFetched = true;
-      if (this.#subscribes(flags, isBySocket) || isBound(instance))
-        this.subscriptions.listen(instance, isWindow ? { ids: known.map(({ id }) => id) } : wanted).knows(known);
+      if (!this.#subscribes(flags, isBySocket) && !isBound(instance)) return;
+      this.subscriptions.listen(instance, { wanted: isWindow ? { ids: known.map(({ id }) => id) } : wanted, populate }).knows(known);
     };
     return { data: records.map((record) => withId(record, idAttributeOf(instance))), behind };
   }
@@ -177,10 +181,12 @@ export class Engine {
   async #readOne(call: Call, model: ModelInstance): Promise<Answer> {
     await this.#connected(call);
     const before = stateOf(model).heard;
-    const hearing = call.isBySocket ? this.subscriptions.listen(model) : undefined;
+    const hearing = call.isBySocket ? this.subscriptions.listen(model, { populate: call.populate }) : undefined;
     try {
       if (hearing) await this.#present(hearing, call.way);
-      const { data, known } = await this.#look(call, model, hearing?.collection.get(model.id!));
+      const present = hearing?.collection.get(model.id!);
+      const { data, known } =
+        present && hearing!.isFilled ? { data: withId(present, model.idAttribute), known: present } : await this.#look(call, model, present);
       return { data, behind: () => this.#heard(call, model, known) };
     } catch (error) {
       // As the server does where it finds none.
@@ -190,12 +196,13 @@ export class Engine {
   }
 
   /** The record of a model with what is to be filled in. `present`: what it is, where that is known. */
-  async #look({ way, name, settings, ...call }: Call, model: ModelInstance, present?: Rec): Promise<{ data: Members; known: Rec }> {
-    const { names, criteria } = populateOf(settings.populate);
+  async #look(call: Call, model: ModelInstance, present?: Rec): Promise<{ data: Members; known: Rec }> {
+    const { way, name, populate } = call;
+    const { names, criteria } = referencesOf(model, populate);
     let record = names.length === 0 && present ? present : await way.one(name, String(model.id), names);
     const known = bare(record, names) as Rec;
     for (const [attribute, sought] of criteria)
-      record = await this.#filled({ way, name, settings, ...call }, model, record, attribute, sought);
+      record = await this.#filled(call, model, record, attribute, sought);
     return { data: withId(record, model.idAttribute), known };
   }
 
@@ -224,10 +231,11 @@ export class Engine {
       throw error;
     }
     end();
-    if (known && settings.populate) ({ data, known } = await this.#look(call, model));
+    if (known && settings.populate) ({ data, known } = await this.#look({ ...call, populate: settings.populate }, model));
     else if (known) {
       known = stateOf(model).newest(known);
       data = stateOf(model).settled(withId(known, model.idAttribute));
+      if (settings.live) data = unshown(model, data);
     } else data = known;
     return { data, behind: () => known && this.#heard(call, model, known) };
   }
@@ -239,7 +247,9 @@ export class Engine {
       if (!values.some((value) => typeof value === "object" && idIn(value) === undefined)) return [];
       const instance = this.subscriptions.at(model, attribute)!;
       const models = isCollection(instance) ? instance.models : [instance as ModelInstance];
-      const saved = models.filter((one) => one.isNew()).map((one) => Promise.resolve(one.save(null, { sync: [...flags] })));
+      const { via } = this.subscriptions.led(model, attribute)!;
+      const link = via === undefined ? null : { [via]: String(model.id) };
+      const saved = models.filter((one) => one.isNew()).map((one) => Promise.resolve(one.save(link, { sync: [...flags] })));
       // They have ids from now on.
       const ids = models.map((one) => String(one.id));
       (attributes as { [name: string]: unknown })[attribute] = isCollection(instance) ? ids : ids[0];
@@ -250,32 +260,51 @@ export class Engine {
   async #delete(call: Call, model: ModelInstance): Promise<Answer> {
     await this.#connected(call);
     await call.way.delete(call.name, { ...recordOf(model) }, call.settings.policy || undefined);
-    return { data: {}, behind: () => this.subscriptions.forget(model) };
+    return { data: {}, behind: () => this.subscriptions.silence(model) };
   }
 
   /** What was written and refused was only here. */
   #takeBack({ settings }: Call, model: ModelInstance): void {
     const { latest } = stateOf(model);
-    if (settings.live && latest) model.set(stateOf(model).settled(withId(latest, model.idAttribute)), { remote: true });
+    if (!settings.live || !latest) return;
+    const heard = this.subscriptions.collectionOf(model)?.get(latest.id);
+    // That may have more in it.
+    const record = heard?._rev === latest._rev ? heard! : latest;
+    model.set(unshown(model, stateOf(model).settled(withId(record, model.idAttribute))), { remote: true });
   }
 
   /** An answer came for this model. */
-  #heard({ flags, isBySocket }: Call, model: ModelInstance, known: Rec): void {
+  #heard({ flags, isBySocket, populate }: Call, model: ModelInstance, known: Rec): void {
     if (!this.#subscribes(flags, isBySocket)) return;
+    // It may be new.
+    this.subscriptions.links.look(model);
     const { collection } = model;
     // Its collection hears of it.
     if (collection && stateOf(collection).heard?.hearing.collection.has(known.id)) return;
-    this.subscriptions.listen(model).knows([known]);
+    this.subscriptions.listen(model, { populate }).knows([known]);
   }
 
   /** With the records at an attribute that match. */
-  async #filled({ way }: Call, instance: Instance, record: Rec, attribute: string, { where, ...shape }: PopulateCriteria): Promise<Rec> {
-    const model = isCollection(instance) ? (instance.model?.prototype as ModelInstance | undefined) : (instance as ModelInstance);
+  async #filled(
+    { way }: Call,
+    instance: Instance,
+    record: Rec,
+    attribute: string,
+    { where, populate, ...shape }: PopulateCriteria,
+  ): Promise<Rec> {
+    const model = prototypeOf(instance);
     const to = model && led(model, attribute, this.options.classes);
     if (!to) throw new TypeError(`assoc says nothing of ${attribute}`);
-    const named = to.via === undefined ? { id: { $in: idsIn(record[attribute]) } } : whereVia(to.via, record.id);
-    const records = await way.many(to.name, { where: where ? { $and: [named, where] } : named, ...shape }, []);
-    return { ...record, [attribute]: to.isMany ? records : (records[0] ?? null) };
+    const { names } = populateOf(populate);
+    const sought = (named: Where): Where => (where ? { $and: [named, where] } : named);
+    if (to.via !== undefined) {
+      const records = await way.many(to.name, { where: sought(whereVia(to.via, record.id)), ...shape }, names);
+      return { ...record, [attribute]: chooser(to, {})(records) };
+    }
+    const ids = idsIn(record[attribute]);
+    const records = ids.length > 0 ? await way.many(to.name, { where: sought({ id: { $in: ids } }) }, names) : [];
+    const chosen = chooser(to, shape)(ids.flatMap((id) => records.find((one) => one.id === id) ?? []));
+    return { ...record, [attribute]: partOf(record[attribute], chosen) ?? record[attribute] };
   }
 
   /** Resolves at once where a request could go, or nobody set a time. */
@@ -294,17 +323,14 @@ export class Engine {
   }
 
   /** Resolves when the records are there; those of an earlier time are good enough where they are kept for that. */
-  async #present({ collection }: Hearing, way: Way): Promise<void> {
+  async #present(hearing: Hearing, way: Way): Promise<void> {
+    const { collection } = hearing;
     const isLive = collection.state === "live";
     await collection.ready;
     if (!serverOf(this.backing)) return;
     // What somebody was answered before this was asked has been heard behind an answer.
     if (isLive) await way.many(collection.model, { ids: [] }, []);
-    while (collection.state === "stale") {
-      await new Promise<void>((resolve) => {
-        const stop = collection.on("state", () => (stop(), resolve()));
-      });
-    }
+    while (hearing.isBehind) await hearing.next();
     if (collection.state !== "live") throw collection.error;
   }
 }

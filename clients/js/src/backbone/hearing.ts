@@ -3,6 +3,7 @@
 import type { Collection } from "../collection.js";
 import { equal } from "../equal.js";
 import type { Stored } from "../messages.js";
+import { Filled } from "../populate/filled.js";
 import type { Members } from "./backbone.js";
 
 export type Rec = Stored<Members>;
@@ -34,6 +35,27 @@ export class Hearing {
       }),
     ];
     if (collection.state !== "loading") this.#compare();
+  }
+
+  /** Whether the records show what they were to be populated with. */
+  get isFilled(): boolean {
+    return this.collection.source instanceof Filled;
+  }
+
+  /** Whether there is something new that is on its way. */
+  get isBehind(): boolean {
+    const { state, source } = this.collection;
+    return state === "stale" || (state === "live" && source instanceof Filled && source.isBehind);
+  }
+
+  /** Resolves when something else is known. */
+  next(): Promise<void> {
+    return new Promise((resolve) => {
+      const stop = this.collection.source.watch(() => {
+        stop();
+        resolve();
+      });
+    });
   }
 
   /** The instance has these now: it hears what is otherwise, and what becomes of them. */

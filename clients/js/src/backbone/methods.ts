@@ -1,9 +1,9 @@
 /** What models and collections can do more than Backbone's. Each takes the place of what a class has, and leads on to it. */
 
+import { BacksyncError } from "../errors.js";
 import type { Led } from "./associations.js";
 import {
   DELEGATE,
-  isCollection,
   type CallOptions,
   type CollectionInstance,
   type Instance,
@@ -12,12 +12,14 @@ import {
   type SyncFunction,
 } from "./backbone.js";
 import type { Engine } from "./engine.js";
-import { idIn, idsIn, whereVia } from "./references.js";
+import { namesLinks } from "./links.js";
+import { idIn, idsIn, whereVia } from "../references.js";
 import { settingsIn, type Populate, type Settings, type Wanted } from "./settings.js";
 import { stateOf } from "./state.js";
 import { BOUND, isBound } from "./telling.js";
 
-type Methods = { [name: string]: (this: never, ...values: never[]) => unknown };
+type Methods = { [name: string]: Method };
+type Method = (this: never, ...values: never[]) => unknown;
 type Original = { [name: string]: ((...values: unknown[]) => unknown) | undefined };
 
 /** A handler of `syncBind`: it gets the record. */
@@ -113,7 +115,21 @@ function shared(engine: Engine, original: Original, sync: SyncFunction | undefin
     stateOf(this).settings = { ...settings, ...settingsIn(typeof name === "string" ? { [name]: value } : name) };
     return this;
   };
+  /** Who binds himself to events of links is told of them, for as long as he is bound. */
+  const bound = (name: string, isSet: boolean): Method =>
+    function (this: Instance, ...values: unknown[]) {
+      const done = original[name]!.apply(this, values);
+      const [events = null] = values;
+      if (isSet && namesLinks(events)) engine.subscriptions.hearLinks(this);
+      // A collection that takes a model in, or lets it go, says or does not say any more what that says.
+      else if (events === null || events === "all" || namesLinks(events)) engine.subscriptions.links.look(this);
+      return done;
+    };
   return {
+    on: bound("on", true),
+    bind: bound("bind", true),
+    off: bound("off", false),
+    unbind: bound("unbind", false),
     preinitialize(this: Instance, values: unknown, options?: CallOptions & { collection?: unknown }) {
       const state = stateOf(this);
       // What a collection makes has the options of the request that it comes from.
@@ -135,11 +151,11 @@ function shared(engine: Engine, original: Original, sync: SyncFunction | undefin
       return this;
     },
     unsubscribe(this: Instance) {
-      engine.subscriptions.forget(this);
+      engine.subscriptions.silence(this);
       return this;
     },
     stopListening(this: Instance, ...values: unknown[]) {
-      if (values.length === 0) engine.subscriptions.forget(this);
+      if (values.length === 0) engine.subscriptions.silence(this);
       return original["stopListening"]?.apply(this, values) ?? this;
     },
   };
@@ -252,7 +268,9 @@ function link(
     const other = await prepare([...flags]);
     const id = String(other.id);
     await way.link({ owner: { name, id: String(model.id), association }, other: { name: otherName, id }, via }, isSet);
-    await model.fetch({ sync: [...flags] });
+    // It goes on to show what it showed.
+    const populate = engine.subscriptions.populateOf(model);
+    await model.fetch({ sync: [...flags], ...(populate && { populate }) });
     return other.attributes;
   });
 }
@@ -261,17 +279,20 @@ function link(
 function fetchAt(engine: Engine, model: ModelInstance, attribute: string, options: CallOptions): unknown {
   const to = engine.subscriptions.led(model, attribute);
   if (!to) throw new TypeError(`assoc says nothing of ${attribute}`);
+  if (to.via !== undefined) engine.subscriptions.hearLinks(model, attribute);
   return engine.request(model, options, async (way, { name }) => {
     const id = String(model.id);
-    const isKept = to.via === undefined;
-    const value = isKept ? (model.get(attribute) ?? (await way.one(name, id, []))[attribute]) : undefined;
-    const found = to.make(isKept ? idsIn(value).map((one) => ({ id: one })) : []);
-    if (!isCollection(found)) {
+    const value = to.via === undefined ? (model.get(attribute) ?? (await way.one(name, id, []))[attribute]) : undefined;
+    const named = to.via === undefined ? { id: { $in: idsIn(value) } } : whereVia(to.via, id);
+    if (!to.isMany) {
+      const other = to.via === undefined ? value : (await way.many(to.name, { where: named, limit: 1 }, []))[0];
+      if (idIn(other) === undefined) throw new BacksyncError({ code: "not_found", message: `${name} ${id} has no ${attribute}` });
+      const found = to.make([{ id: idIn(other) }]);
       await found.fetch(options);
       return found;
     }
+    const found = to.make(idsIn(value).map((one) => ({ id: one })));
     const { where, ...wanted } = settingsIn(options);
-    const named = isKept ? { id: { $in: idsIn(value) } } : whereVia(to.via!, id);
     const data: Wanted = { where: where ? { $and: [named, where] } : named };
     await found.fetch({ ...options, ...wanted, data });
     return found;

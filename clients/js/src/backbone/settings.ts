@@ -25,6 +25,8 @@ export interface PopulateCriteria {
   readonly skip?: number;
   /** No more than so many. */
   readonly limit?: number;
+  /** References of those, to be filled in too: names, or paths of them. */
+  readonly populate?: string | readonly string[];
 }
 
 /**
@@ -107,11 +109,15 @@ export function wantedIn(settings: Settings, data: unknown): Wanted {
   };
 }
 
-/** References to fill in: those that the server fills in as they are, and those that are looked for. */
-export function populateOf(populate: Populate | false | undefined): {
-  names: string[];
-  criteria: [name: string, criteria: PopulateCriteria][];
-} {
+/** References to fill in. */
+export interface References {
+  /** As they are: names, or paths of them. */
+  readonly names: readonly string[];
+  /** Those of which some are looked for. */
+  readonly criteria: readonly (readonly [name: string, criteria: PopulateCriteria])[];
+}
+
+export function populateOf(populate: Populate | false | undefined): References {
   if (!populate) return { names: [], criteria: [] };
   if (typeof populate === "string") return { names: populate.split(/[\s,]+/).filter(Boolean), criteria: [] };
   if (Array.isArray(populate)) return { names: [...(populate as readonly string[])], criteria: [] };

@@ -7,7 +7,7 @@ import type { Draft, Policy, Reply, WriteOptions } from "../messages.js";
 import type { Opener } from "../opener.js";
 import type { Members } from "./backbone.js";
 import type { Rec } from "./hearing.js";
-import { linked } from "./references.js";
+import { linked } from "../references.js";
 import type { Wanted } from "./settings.js";
 import type { Link, Way, Write } from "./way.js";
 

@@ -7,12 +7,18 @@ import type { Settings } from "./settings.js";
 export class State {
   /** Of the instance itself. */
   settings: Settings = {};
-  /** What it listens to, and by what words that is known. */
-  heard: { hearing: Hearing; key: string } | undefined;
+  /** What it listens to, by what words that is known, and what it was to be populated with. */
+  heard: { hearing: Hearing; key: string; populate: Settings["populate"] } | undefined;
   /** What the server last said of the record, as far as this model was told. */
   latest: Rec | undefined;
   /** Models and collections at attributes, made for `get(name, true)`, and the values that they were made of. */
   readonly wrapped = new Map<string, { instance: Instance; value: unknown }>();
+  /** Attributes that somebody has asked for, whose links others keep. */
+  readonly followed = new Set<string>();
+  /** What is listened to for such links, and to whom these led. */
+  readonly links = new Map<string, { hearing: Hearing; id: string }>();
+  /** It was told to hear no more. */
+  isDeaf = false;
   /** It was read, and goes on being heard of. */
   isFetched = false;
   /** So many reads are under way, which say themselves what is to be heard, and whether it failed. */

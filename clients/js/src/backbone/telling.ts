@@ -2,11 +2,11 @@
 
 import type { Collection } from "../collection.js";
 import { equal } from "../equal.js";
+import { idsIn } from "../references.js";
 import { add, put, withId } from "./apply.js";
 import { associationsOf, stored } from "./associations.js";
-import { isCollection, type CollectionInstance, type Instance, type Members, type ModelInstance } from "./backbone.js";
+import { handlersOf, isCollection, prototypeOf, type CollectionInstance, type Instance, type Members, type ModelInstance } from "./backbone.js";
 import type { Listener, Rec } from "./hearing.js";
-import { idsIn } from "./references.js";
 import { flagsOf, type Settings } from "./settings.js";
 import { stateOf } from "./state.js";
 
@@ -15,7 +15,7 @@ export const BOUND = { upsert: "backsync:upsert", delete: "backsync:delete" } as
 
 /** Whether anybody is bound. */
 export function isBound(instance: Instance): boolean {
-  const handlers = (instance as { _events?: { [name: string]: unknown[] } })._events ?? {};
+  const handlers = handlersOf(instance);
   return Object.values(BOUND).some((event) => (handlers[event]?.length ?? 0) > 0);
 }
 
@@ -32,15 +32,19 @@ export function listenerOf(instance: Instance, settings: () => Settings, collect
       deleted: (record, left, isMissed) => tellGone(model, record, left, applies(isMissed)),
     };
   }
+  const prototype = prototypeOf(instance);
+  /** As the server says it. */
+  const said = (record: Rec): Rec => (prototype ? (stored(prototype, record) as Rec) : record);
   return {
     upserted: (record, before, isMissed) => {
-      instance.trigger(BOUND.upsert, record);
+      // What it leads to may be otherwise, and that is all.
+      if (!before || !equal(said(before), said(record))) instance.trigger(BOUND.upsert, said(record));
       const model = instance.get(record.id);
       if (model) return tellModel(model, record, before, applies(isMissed));
       const made = stateOf(instance).making.get(record.id);
       if (made) tellModel(made, record, before, applies(isMissed));
       if (applies(isMissed)) add(instance, made ?? record, settings().sort ? collection.records.indexOf(record) : undefined);
-      instance.trigger("created", record, instance);
+      instance.trigger("created", said(record), instance);
     },
     deleted: (record, left, isMissed) => {
       instance.trigger(BOUND.delete, record);
@@ -59,33 +63,30 @@ function tellModel(model: ModelInstance, record: Rec, before: Rec | undefined, a
   if (latest && (equal(latest, record) || (!beganAnew && (latest._rev ?? 0) > (record._rev ?? 0)))) return;
   state.latest = record;
   const associations = Object.keys(associationsOf(model));
-  const present = stored(model, model.attributes);
-  const values = withId(record, model.idAttribute);
+  // Those that it leads to tell of themselves.
+  const [present, said, was] = [model.attributes, record, before ?? {}].map((members) => stored(model, members)) as [Members, Rec, Members];
+  const values = withId(said, model.idAttribute);
   const isNews = (name: string): boolean =>
-    !name.startsWith("_") && !equal(before?.[name], values[name]) && !equal(present[name], values[name]);
-  const changed = Object.keys({ ...before, ...values }).filter((name) => name !== "id" && isNews(name));
+    !name.startsWith("_") && !equal(was[name], values[name]) && !equal(present[name], values[name]);
+  const changed = Object.keys({ ...was, ...values }).filter((name) => name !== "id" && isNews(name));
   if (applies) put(model, record, before ?? latest);
   for (const name of changed) {
-    model.trigger(`updated:${name}`, model, record[name], record);
-    if (associations.includes(name)) tellLinks(model, name, idsIn(before?.[name] ?? present[name]), record);
+    model.trigger(`updated:${name}`, model, values[name], said);
+    if (associations.includes(name)) tellLinks(model, name, idsIn(was[name] ?? present[name]), said);
   }
-  if (changed.length > 0) model.trigger("updated", model, record);
+  if (changed.length > 0) model.trigger("updated", model, said);
 }
 
 function tellLinks(model: ModelInstance, name: string, before: readonly string[], record: Rec): void {
   const now = idsIn(record[name]);
-  const tell = (event: string, ids: readonly string[]): void => {
-    for (const id of ids) model.trigger(`${event}:${name}`, model, id, record);
-    if (ids.length > 0) model.trigger(event, model, record);
-  };
-  tell(
-    "addedTo",
-    now.filter((id) => !before.includes(id)),
-  );
-  tell(
-    "removedFrom",
-    before.filter((id) => !now.includes(id)),
-  );
+  tellLink(model, "addedTo", name, now.filter((id) => !before.includes(id)), record);
+  tellLink(model, "removedFrom", name, before.filter((id) => !now.includes(id)), record);
+}
+
+/** `record`: who keeps the links, as it is then. */
+export function tellLink(model: ModelInstance, event: "addedTo" | "removedFrom", name: string, ids: readonly string[], record: Rec): void {
+  for (const id of ids) model.trigger(`${event}:${name}`, model, id, record);
+  if (ids.length > 0) model.trigger(event, model, record);
 }
 
 function tellGone(model: ModelInstance, record: Rec, left: boolean, applies: boolean): void {

@@ -32,8 +32,8 @@ export function memoryConnector(initial: { readonly [model: string]: readonly An
   };
   for (const [model, records] of Object.entries(initial)) table(model).upsert(records, {});
   return {
-    collection<T extends object>(model: string, { sort, ...criteria }: Criteria & CollectionOptions<T> = {}) {
-      return new Collection<T>(new MemorySource<T>(model, criteria, table(model)), sort === undefined ? {} : { sort });
+    collection<T extends object>(model: string, options: Criteria & CollectionOptions<T> = {}) {
+      return new Collection<T>(new MemorySource<T>(model, options, table(model)), options);
     },
   };
 }

@@ -58,8 +58,8 @@ export function restConnector(
     sources: new Set(),
   };
   return {
-    collection<T extends object>(model: string, { sort, ...criteria }: Criteria & CollectionOptions<T> = {}) {
-      return new Collection<T>(new RestSource<T>(model, criteria, host), sort === undefined ? {} : { sort });
+    collection<T extends object>(model: string, options: Criteria & CollectionOptions<T> = {}) {
+      return new Collection<T>(new RestSource<T>(model, options, host), options);
     },
   };
 }

@@ -1,13 +1,13 @@
 /** What every source has that keeps records of its own: who watches it, and what one message changed. */
 
-import type { Change, SourceState } from "../contents.js";
+import type { Change } from "../contents.js";
 import type { Criteria } from "../criteria.js";
 import { equal } from "../equal.js";
-import type { BacksyncError } from "../errors.js";
 import { matches } from "../filter.js";
 import type { Patience } from "../ledger.js";
 import type { AnyRecord, Doomed, Draft, Stored, WriteOptions } from "../messages.js";
-import type { Source, Watcher } from "../source.js";
+import type { Source } from "../source.js";
+import { Watched } from "../watched.js";
 
 /**
  * A source to begin one of your own with: it has who watches, and makes of records what is told of them.
@@ -31,14 +31,9 @@ import type { Source, Watcher } from "../source.js";
  * const ticker = new Collection(new Ticker("Ticker", {}));
  * ```
  */
-export abstract class WatchedSource<T> implements Source<T> {
-  /** How it stands; set by {@link WatchedSource.become}. */
-  state: SourceState = "loading";
-  /** Why it is in state `failed`. */
-  error: BacksyncError | undefined;
+export abstract class WatchedSource<T> extends Watched<T> implements Source<T> {
   /** Those that match, by id; kept by {@link WatchedSource.changed}, or set as a whole. */
   records: ReadonlyMap<string, Stored<T>> = new Map();
-  #watchers = new Set<Watcher<T>>();
 
   /** Of a model's records that match the criteria; `{}`: of all. */
   constructor(
@@ -46,7 +41,9 @@ export abstract class WatchedSource<T> implements Source<T> {
     readonly model: string,
     /** Which records it has. */
     readonly criteria: Criteria,
-  ) {}
+  ) {
+    super();
+  }
 
   /** Write a record, and tell what that changed. Resolves to the record as it then is. */
   abstract upsert(record: Draft<T>, options?: WriteOptions & Patience): Promise<Stored<T> | null>;
@@ -54,35 +51,6 @@ export abstract class WatchedSource<T> implements Source<T> {
   abstract upsert(records: readonly Draft<T>[], options?: WriteOptions & Patience): Promise<(Stored<T> | null)[]>;
   /** Delete records, by their ids or as they are, and tell what that changed. */
   abstract delete(records: Doomed | readonly Doomed[], options?: WriteOptions & Patience): Promise<void>;
-  /** Somebody watches now. */
-  protected abstract begin(): void;
-  /** Nobody does any more. */
-  protected abstract end(): void;
-
-  /** Hear of changes from now on; it begins with its first watcher, and ends with its last. The function returned ends it. */
-  watch(watcher: Watcher<T>): () => void {
-    const own: Watcher<T> = (changes) => watcher(changes);
-    this.#watchers.add(own);
-    if (this.#watchers.size === 1) this.begin();
-    return () => {
-      if (!this.#watchers.delete(own) || this.#watchers.size > 0) return;
-      this.state = "closed";
-      this.end();
-    };
-  }
-
-  /** Tell everybody who watches, in one call of each; of nothing nobody hears. */
-  protected tell(changes: readonly Change<Stored<T>>[]): void {
-    if (changes.length > 0) for (const watcher of [...this.#watchers]) watcher(changes);
-  }
-
-  /** Stand so from now on, unless it is `closed`. What is to be told of it: nothing where it stood so. */
-  protected become(state: SourceState, error?: BacksyncError): Change<Stored<T>>[] {
-    if (this.state === state || this.state === "closed") return [];
-    this.state = state;
-    this.error = error;
-    return [{ type: "state", state, ...(error && { error }) }];
-  }
 
   /** A record is so now, `undefined`: not there any more. What is to be told of it to whoever watches: nothing where it was so. */
   protected changed(id: string, record: Stored<T> | undefined): Change<Stored<T>>[] {

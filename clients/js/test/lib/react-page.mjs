@@ -4,6 +4,7 @@ import { StrictMode, createElement as element, useState } from "react";
 import { createRoot } from "react-dom/client";
 
 import { connect } from "backsync";
+import { populated } from "backsync/populate";
 import { useCollection } from "backsync/react";
 
 function Tasks({ client }) {
@@ -14,10 +15,10 @@ function Tasks({ client }) {
 }
 
 function List({ client, list }) {
-  const { records, state, collection } = useCollection(client, "Task", { where: { list }, sort: "n" });
+  const { records, state, collection } = useCollection(populated(client), "Task", { where: { list }, sort: "n", populate: { owner: "User" } });
   window.renders.push(`${list}: ${records.map(({ id, list }) => `${id}@${list}`)}`);
   window.collection = collection;
-  return element("p", null, `${state} ${list}: ${records.map(({ id, n }) => `${id}=${n}`).join(" ")}`);
+  return element("p", null, `${state} ${list}: ${records.map(({ id, n, owner }) => `${id}=${n}${owner?.name ?? ""}`).join(" ")}`);
 }
 
 window.renders = [];

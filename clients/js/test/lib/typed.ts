@@ -2,6 +2,7 @@
 
 import { BacksyncError, Collection, connect, type Change, type Policy, type Source, type Stored } from "backsync";
 import { indexedDb, openOffline, type Conflict } from "backsync/offline";
+import { populated } from "backsync/populate";
 import { store } from "backsync/store";
 
 interface Task {
@@ -24,6 +25,11 @@ export async function core(): Promise<void> {
   tasks.on("upsert", (task, before) => console.log(task.title, before?.title));
   const { data, position } = await client.request<{ id: string }>("Task:read", { id: "x" });
   console.log(data.id, position?.length);
+  const { next } = await client.request<Stored<Task>[]>("Task:read", { limit: 10 }, { options: { listen: false } });
+  if (next) for (const { title } of await client.read<Task>("Task", { limit: 10, after: next })) console.log(title.length);
+  for await (const page of client.pages<Task>("Task", { sort: "title", limit: 10 })) console.log(page[0]?.done);
+  // @ts-expect-error pages have a size
+  client.pages<Task>("Task", { sort: "title" });
   const policy: Policy = "latest-wins";
   await client.upsert<Task>("Task", { id: 7, done: true }, { policy }).catch((error: unknown) => error instanceof BacksyncError && error.record);
   // @ts-expect-error a member that no task has
@@ -36,6 +42,19 @@ export async function core(): Promise<void> {
   tasks.on("upserted", () => {});
   // @ts-expect-error what is not known of a record has to be looked at
   client.collection("Other").get("x")?.title.length;
+}
+
+export function filled(): void {
+  interface Shown extends Omit<Task, "tags"> {
+    owner: { name: string } | string;
+    notes: { text: string }[];
+  }
+  const tasks = populated(connect("/")).collection<Shown>("Task", { populate: { owner: "User", notes: { model: "Note", via: "task" } }, sort: "-title" });
+  for (const { owner, notes } of tasks) console.log(typeof owner === "string" ? owner : owner.name, notes[0]?.text);
+  // @ts-expect-error the client alone does not know it
+  connect("/").collection<Task>("Task", { populate: { owner: "User" } });
+  // @ts-expect-error it has to be said of which model they are
+  populated(connect("/")).collection<Task>("Task", { populate: "owner" });
 }
 
 export async function offline(): Promise<void> {
