@@ -161,13 +161,18 @@ function shared(engine: Engine, original: Original, sync: SyncFunction | undefin
   };
 }
 
+/** @throws TypeError for a method that is not told of */
+function eventOf(method: "upsert" | "delete"): string {
+  if (!Object.hasOwn(BOUND, method)) throw new TypeError(`syncBind and syncUnbind know upsert and delete, not ${String(method)}`);
+  return BOUND[method];
+}
+
 export function collectionMethods(engine: Engine, original: Original, sync?: SyncFunction): Methods {
   return {
     ...shared(engine, original, sync),
     /** Call `handler` with each record that the server upserts or deletes: until it is unbound, or its context stops listening. */
     syncBind(this: CollectionInstance, method: "upsert" | "delete", handler: BoundHandler, context: object = this) {
-      const event = BOUND[method];
-      if (event === undefined) throw new TypeError(`syncBind knows upsert and delete, not ${String(method)}`);
+      const event = eventOf(method);
       const listener = context as Partial<Instance>;
       if (listener.listenTo) listener.listenTo(this, event, handler);
       else this.on(event, handler, context);
@@ -180,7 +185,8 @@ export function collectionMethods(engine: Engine, original: Original, sync?: Syn
     },
     /** Without arguments: all, and a collection that was not fetched hears no more. */
     syncUnbind(this: CollectionInstance, method?: "upsert" | "delete", handler?: BoundHandler, context?: object) {
-      for (const event of method ? [BOUND[method]] : Object.values(BOUND)) this.off(event, handler, context);
+      const isAny = method === undefined || method === null;
+      for (const event of isAny ? Object.values(BOUND) : [eventOf(method)]) this.off(event, handler, context);
       if (!isBound(this) && !stateOf(this).isFetched) engine.subscriptions.forget(this);
       return this;
     },
