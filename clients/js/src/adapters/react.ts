@@ -66,6 +66,13 @@ export function useCollection<T extends object = Record<string, unknown>>(
 
 function useLive<T extends object, V>(collection: Collection<T> | undefined, value: (collection: Collection<T>) => V, before: V): V {
   const now = (): V => (collection ? value(collection) : before);
-  const subscribe = useCallback((changed: () => void) => collection?.on("update", changed) ?? (() => {}), [collection]);
+  const subscribe = useCallback(
+    (changed: () => void) => {
+      // A collection that is closed by hand tells its state alone.
+      const stops = [collection?.on("update", changed), collection?.on("state", changed)];
+      return () => stops.forEach((stop) => stop?.());
+    },
+    [collection],
+  );
   return useSyncExternalStore(subscribe, now, now);
 }
