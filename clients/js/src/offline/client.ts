@@ -100,6 +100,8 @@ async function nameIn(storage: OfflineStorage): Promise<string> {
 }
 
 interface Waiting {
+  /** What is resolved to where nobody can tell what the server has answered. */
+  present(): unknown;
   resolve(data: unknown): void;
   reject(error: unknown): void;
 }
@@ -176,7 +178,8 @@ export class OfflineClient {
    * Records that are there at once, and stay as they are on the server when that is reached. What is written to it is seen at once; the
    * promise of a write settles when the server has answered, in this visit or never. Giving up to wait (`timeout`, `signal`) does not take
    * it back. It rejects with what the server refused it for, and with `closed` at the end of the client, behind which a write waits
-   * for the next visit; it resolves to `undefined` where another tab sent it, and went before it told the answer.
+   * for the next visit. Where another tab sent it, and went before it told the answer, it resolves to what the collection has of the record
+   * by then, `null` where it has none.
    */
   collection<T extends object = Record<string, unknown>>(model: string, options: Criteria & CollectionOptions<T> = {}): Collection<T> {
     const key = criteriaKey(model, options, this.client.json);
@@ -244,7 +247,7 @@ export class OfflineClient {
     return new Overlay<T>(model, { ...(where && { where }), ...(ids && { ids }) }, cache, {
       client,
       queue: this.#queue,
-      write: (write, patience) => this.#write(write, patience),
+      write: (write, patience, present) => this.#write(write, patience, present),
       ended: () => void this.#overlays.delete(key),
     });
   }
@@ -263,12 +266,12 @@ export class OfflineClient {
     this.#tabs.say({ type: "leads" });
   }
 
-  #write(write: NewWrite, patience: Patience): Promise<unknown> {
+  #write(write: NewWrite, patience: Patience, present: () => unknown): Promise<unknown> {
     if (this.#isClosed) return Promise.reject(BacksyncError.of("closed", "the client is closed"));
     const { base: _, ...rest } = write;
     const policy = rest.policy ?? this.#policyOf(rest.model);
     const entry = { ...rest, ...(policy && { policy }), write: randomName(), id: randomName(), at: Date.now() };
-    const answer = new Promise<unknown>((resolve, reject) => this.#waiting.set(entry.write, { resolve, reject }));
+    const answer = new Promise<unknown>((resolve, reject) => this.#waiting.set(entry.write, { resolve, reject, present }));
     // What becomes of it is told by events too.
     answer.catch(() => {});
     this.#add(entry);
@@ -354,7 +357,8 @@ export class OfflineClient {
   #gone(entries: readonly Entry[]): void {
     for (const { write } of entries) {
       this.#queue.removedElsewhere(write);
-      this.#waiting.get(write)?.resolve(undefined);
+      const waiting = this.#waiting.get(write);
+      waiting?.resolve(waiting.present());
       this.#waiting.delete(write);
     }
   }
