@@ -5,6 +5,7 @@
  * @module backsync
  */
 
+export type { Address } from "./address.js";
 export { Client, connect, type ClientEvents, type ConnectOptions, type Query, type RequestOptions } from "./client.js";
 export { Collection, type CollectionEvents, type CollectionOptions } from "./collection.js";
 export type { ConnectionState } from "./connection.js";
@@ -18,6 +19,7 @@ export {
   encodeRequest,
   type AnyRecord,
   type BatchEntry,
+  type DeleteOptions,
   type Doomed,
   type Draft,
   type Json,

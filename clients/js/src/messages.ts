@@ -52,16 +52,20 @@ export type Where = { readonly [member: string]: unknown };
  */
 export type Policy = "client-wins" | "server-wins" | "latest-wins" | "merge";
 
-/** How a write is done. */
-export interface WriteOptions {
-  /** The record takes the place of the stored one, and what is not given goes. Default: it stays. For upserts alone. */
-  replace?: boolean;
+/** How a deletion is done. */
+export interface DeleteOptions {
   /** Who wins where others changed the record meanwhile. Default: what the server has for the model, or else `client-wins`. */
   policy?: Policy;
   /** The revision of the record that a single edit was made from; goes before `_rev`. */
   base?: number;
   /** Under `merge`: whose value stays where both changed the same. Default: nobody's, which is a `conflict`. */
   prefer?: "client" | "server";
+}
+
+/** How a write is done. */
+export interface WriteOptions extends DeleteOptions {
+  /** The record takes the place of the stored one, and what is not given goes. Default: it stays. For upserts alone. */
+  replace?: boolean;
 }
 
 /** One of the writes of a batch, which is done as a whole or not at all. */
