@@ -12,7 +12,7 @@ const PACKAGE = fileURLToPath(new URL("..", import.meta.url));
 export const PAGES = join(PACKAGE, "docs/api");
 
 /** What of the package's own types is described where it is used, and has no name to import it by. */
-const NOT_EXPORTED = ["Address", "CallOptions", "ClassOf", "Handler", "Instance", "Members", "Server", "SyncMethod", "Target"];
+const NOT_EXPORTED = ["Handler", "Target"];
 
 /** Keeps what is wrong, in the place of printing it. */
 class Complaints extends Logger {

@@ -13,6 +13,7 @@ import { Listenings } from "./listenings.js";
 import {
   encodeRequest,
   type BatchEntry,
+  type DeleteOptions,
   type Doomed,
   type Draft,
   type Json,
@@ -265,7 +266,7 @@ export class Client {
    *
    * Rejects as {@link Client.request} does, with `conflict` where the policy does not delete what others changed.
    */
-  async delete(model: string, records: Doomed | readonly Doomed[], options: WriteOptions & Patience = {}): Promise<void> {
+  async delete(model: string, records: Doomed | readonly Doomed[], options: DeleteOptions & Patience = {}): Promise<void> {
     const named = (doomed: Doomed): object => (typeof doomed === "object" ? doomed : { id: doomed });
     await this.#write(`${model}:delete`, Array.isArray(records) ? records.map(named) : named(records as Doomed), options);
   }

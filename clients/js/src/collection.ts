@@ -5,7 +5,7 @@ import type { Change, SourceState } from "./contents.js";
 import { BacksyncError } from "./errors.js";
 import { Emitter } from "./events.js";
 import type { Patience } from "./ledger.js";
-import type { Doomed, Draft, Stored, WriteOptions } from "./messages.js";
+import type { DeleteOptions, Doomed, Draft, Stored, WriteOptions } from "./messages.js";
 import { comparison, type Sort } from "./sort.js";
 import type { Source } from "./source.js";
 
@@ -152,7 +152,7 @@ export class Collection<T extends object> implements Iterable<Stored<T>>, AsyncI
   }
 
   /** Delete records, by their ids or as they are: all of them or none. To delete what is not there succeeds. Rejects as `upsert` does. */
-  delete(records: Doomed | readonly Doomed[], options?: WriteOptions & Patience): Promise<void> {
+  delete(records: Doomed | readonly Doomed[], options?: DeleteOptions & Patience): Promise<void> {
     return this.source.delete(records, options);
   }
 

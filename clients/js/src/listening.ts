@@ -7,7 +7,7 @@ import { Contents, type Change } from "./contents.js";
 import type { Criteria } from "./criteria.js";
 import { BacksyncError } from "./errors.js";
 import type { Patience } from "./ledger.js";
-import type { Doomed, Draft, Message, Push, Stored, WriteOptions } from "./messages.js";
+import type { DeleteOptions, Doomed, Draft, Message, Push, Stored, WriteOptions } from "./messages.js";
 import type { Source } from "./source.js";
 import { Watched } from "./watched.js";
 
@@ -26,7 +26,7 @@ export interface Host {
   /** Nobody does any more. */
   end(listening: Listening<never>): void;
   upsert(model: string, records: unknown, options?: WriteOptions & Patience): Promise<unknown>;
-  delete(model: string, records: unknown, options?: WriteOptions & Patience): Promise<void>;
+  delete(model: string, records: unknown, options?: DeleteOptions & Patience): Promise<void>;
 }
 
 /**
@@ -74,7 +74,7 @@ export class Listening<T> extends Watched<T> implements Source<T> {
   }
 
   /** As {@link Client.delete} of its model. */
-  delete(records: Doomed | readonly Doomed[], options?: WriteOptions & Patience): Promise<void> {
+  delete(records: Doomed | readonly Doomed[], options?: DeleteOptions & Patience): Promise<void> {
     return this.host.delete(this.model, records, options);
   }
 

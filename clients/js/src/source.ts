@@ -3,7 +3,7 @@
 import type { Change, SourceState } from "./contents.js";
 import type { BacksyncError } from "./errors.js";
 import type { Patience } from "./ledger.js";
-import type { Doomed, Draft, Stored, WriteOptions } from "./messages.js";
+import type { DeleteOptions, Doomed, Draft, Stored, WriteOptions } from "./messages.js";
 
 /** Hears what became of the records: what one message of the server changed is one call. */
 export type Watcher<T> = (changes: readonly Change<Stored<T>>[]) => void;
@@ -32,5 +32,5 @@ export interface Source<T> {
   /** The same for several records: all of them or none. */
   upsert(records: readonly Draft<T>[], options?: WriteOptions & Patience): Promise<(Stored<T> | null)[]>;
   /** Delete records, by their ids or as they are. To delete what is not there succeeds. */
-  delete(records: Doomed | readonly Doomed[], options?: WriteOptions & Patience): Promise<void>;
+  delete(records: Doomed | readonly Doomed[], options?: DeleteOptions & Patience): Promise<void>;
 }

@@ -29,14 +29,12 @@ export interface AttachOptions extends Settings {
   registry?: Registry;
 }
 
-type ClassOf<B extends BackboneLike, Name extends "Model" | "Collection"> = B[Name];
-
 /** Backbone over a client, by {@link attach}. */
 export interface Attachment<B extends BackboneLike> {
   /** `Backbone.Model` with all of this: {@link SyncedModel}. With `global` it is `Backbone.Model` itself. */
-  readonly Model: ClassOf<B, "Model">;
+  readonly Model: B["Model"];
   /** `Backbone.Collection` with all of this: {@link SyncedCollection}. With `global` it is `Backbone.Collection` itself. */
-  readonly Collection: ClassOf<B, "Collection">;
+  readonly Collection: B["Collection"];
   /** Which classes go by which names, for `assoc`. */
   readonly registry: Registry;
   /** In the place of `Backbone.sync`, or of the `sync` of a class. */

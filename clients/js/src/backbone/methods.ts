@@ -39,6 +39,17 @@ export interface SyncedModel {
    * @throws TypeError where `assoc` says nothing of the attribute
    */
   get(name: string, wrap: true): unknown;
+  /** Read it, as Backbone does. */
+  fetch(options?: object): unknown;
+  /**
+   * Resolves to the model or collection that an attribute leads to, read anew and each time another one; this model stays as it is. `options`:
+   * {@link Settings} of the request, as `{ where, sort, limit }` of those to be found.
+   *
+   * Rejects with `not_found` where an attribute with one leads nowhere.
+   *
+   * @throws TypeError where `assoc` says nothing of the attribute
+   */
+  fetch(name: string, options?: object): unknown;
   /** Set an attribute, and have the server know of it alone; a new model is saved as a whole. Gives what `save` does. */
   update(name: string, value: unknown, options?: object): unknown;
   /** The same for several attributes. */
@@ -60,8 +71,12 @@ export interface SyncedModel {
   populate(populate: Populate | false): this;
   /** Settings of this model, over those that it has. */
   configure(settings: Settings): this;
+  /** One of them. */
+  configure<Name extends keyof Settings>(name: Name, value: Settings[Name]): this;
   /** The same as `configure`. */
   query(settings: Settings): this;
+  /** One of them. */
+  query<Name extends keyof Settings>(name: Name, value: Settings[Name]): this;
   /** Hear of it, whether it was read or not. */
   subscribe(): this;
   /** Hear of it no more. */
@@ -85,14 +100,20 @@ export interface SyncedCollection {
   /**
    * End bindings: those with this method, handler and context, or without arguments all. A collection that was not fetched, and has no
    * binding any more, hears no more.
+   *
+   * @throws TypeError for another method
    */
   syncUnbind(method?: "upsert" | "delete", handler?: BoundHandler, context?: object): this;
   /** What answers for this collection are to have filled in from now on. */
   populate(populate: Populate | false): this;
   /** Settings of this collection, over those that it has. */
   configure(settings: Settings): this;
+  /** One of them. */
+  configure<Name extends keyof Settings>(name: Name, value: Settings[Name]): this;
   /** The same as `configure`. */
   query(settings: Settings): this;
+  /** One of them. */
+  query<Name extends keyof Settings>(name: Name, value: Settings[Name]): this;
   /** Hear of its records, whether they were read or not. */
   subscribe(): this;
   /** Hear of them no more. */

@@ -4,7 +4,7 @@ import { Collection, type CollectionOptions } from "../collection.js";
 import type { Criteria } from "../criteria.js";
 import { equal } from "../equal.js";
 import { BacksyncError } from "../errors.js";
-import type { AnyRecord, Doomed, Draft, Stored, WriteOptions } from "../messages.js";
+import type { AnyRecord, DeleteOptions, Doomed, Draft, Stored, WriteOptions } from "../messages.js";
 import { randomName } from "../naming.js";
 import type { Opener } from "../opener.js";
 import { listed, WatchedSource } from "./watched.js";
@@ -61,7 +61,7 @@ class Table {
     );
   }
 
-  delete(doomed: readonly Doomed[], { policy, base }: WriteOptions): void {
+  delete(doomed: readonly Doomed[], { policy, base }: DeleteOptions): void {
     this.#commit((records) => {
       doomed.forEach((one, element) => {
         const { id, _rev } = typeof one === "object" ? one : { id: one, _rev: undefined };
@@ -115,7 +115,7 @@ class MemorySource<T extends object> extends WatchedSource<T> {
     return (isArray ? written : written[0]) as never;
   }
 
-  override async delete(records: Doomed | readonly Doomed[], options: WriteOptions = {}): Promise<void> {
+  override async delete(records: Doomed | readonly Doomed[], options: DeleteOptions = {}): Promise<void> {
     this.table.delete(listed(records).list, options);
   }
 

@@ -5,7 +5,7 @@ import type { Criteria } from "../criteria.js";
 import { equal } from "../equal.js";
 import { matches } from "../filter.js";
 import type { Patience } from "../ledger.js";
-import type { AnyRecord, Doomed, Draft, Stored, WriteOptions } from "../messages.js";
+import type { AnyRecord, DeleteOptions, Doomed, Draft, Stored, WriteOptions } from "../messages.js";
 import type { Source } from "../source.js";
 import { Watched } from "../watched.js";
 
@@ -50,7 +50,7 @@ export abstract class WatchedSource<T> extends Watched<T> implements Source<T> {
   /** The same for several records: all of them or none. */
   abstract upsert(records: readonly Draft<T>[], options?: WriteOptions & Patience): Promise<(Stored<T> | null)[]>;
   /** Delete records, by their ids or as they are, and tell what that changed. */
-  abstract delete(records: Doomed | readonly Doomed[], options?: WriteOptions & Patience): Promise<void>;
+  abstract delete(records: Doomed | readonly Doomed[], options?: DeleteOptions & Patience): Promise<void>;
 
   /** A record is so now, `undefined`: not there any more. What is to be told of it to whoever watches: nothing where it was so. */
   protected changed(id: string, record: Stored<T> | undefined): Change<Stored<T>>[] {

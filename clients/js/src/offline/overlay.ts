@@ -8,7 +8,7 @@ import type { BacksyncError } from "../errors.js";
 import { matches } from "../filter.js";
 import type { Patience } from "../ledger.js";
 import type { Listening } from "../listening.js";
-import type { AnyRecord, Doomed, Draft, Stored, WriteOptions } from "../messages.js";
+import type { AnyRecord, DeleteOptions, Doomed, Draft, Stored, WriteOptions } from "../messages.js";
 import { randomName } from "../naming.js";
 import type { Source, Watcher } from "../source.js";
 import type { Cache } from "./cache.js";
