@@ -5,15 +5,17 @@ import type { Change, SourceState } from "./contents.js";
 import { BacksyncError } from "./errors.js";
 import { Emitter } from "./events.js";
 import type { Patience } from "./ledger.js";
-import type { Doomed, Draft, Stored, WriteOptions } from "./messages.js";
+import type { DeleteOptions, Doomed, Draft, Stored, WriteOptions } from "./messages.js";
 import { comparison, type Sort } from "./sort.js";
 import type { Source } from "./source.js";
 
+/** How a collection shows its records. */
 export interface CollectionOptions<T> {
   /** The order in which records stand: by paths as `"-priority"` or `["list", "title"]`, or as a function decides. Default: insertion. */
   readonly sort?: Sort<Stored<T>>;
 }
 
+/** What a collection tells by {@link Collection.on}: the names of the events, and what their handlers get. */
 export type CollectionEvents<T> = {
   /** A record is new, or another than `before`. */
   upsert: [record: Stored<T>, before: Stored<T> | undefined];
@@ -21,15 +23,28 @@ export type CollectionEvents<T> = {
   delete: [record: Stored<T>, left: boolean];
   /** Everything is another: at the beginning, and where the server could not say what changed. */
   reset: [records: readonly Stored<T>[]];
-  /** It stands differently. */
+  /** It stands differently. `error`: why it is `failed`, or `closed` together with its client. */
   state: [state: SourceState, error: BacksyncError | undefined];
   /** Behind all events of one message of the server: whoever shows all records does so once. */
   update: [];
 };
 
-/** Records that stay as they are on the server. What it tells comes within one turn, so nobody sees half of a message. */
+/**
+ * Records that stay as they are on the server. What one message of the server changes is told within one turn, so nobody sees half of it.
+ *
+ * ```js
+ * const tasks = client.collection("Task", { sort: "title" });
+ * tasks.on("upsert", (task, before) => console.log(before ? "changed" : "new", task.title));
+ * tasks.on("delete", (task, left) => console.log(left ? "matches no more" : "deleted", task.title));
+ * tasks.on("update", () => draw(tasks.records));
+ * for await (const change of tasks) console.log(change.type);
+ * ```
+ */
 export class Collection<T extends object> implements Iterable<Stored<T>>, AsyncIterable<Change<Stored<T>>> {
-  /** Resolves when the records are there; rejects where the server does not let us listen, or the end comes before. */
+  /**
+   * Resolves when the records are there. Rejects with a {@link BacksyncError} where the server does not let us listen (`forbidden`,
+   * `invalid_filter` and the like), and with `closed` where the end comes before. It settles once; `state` goes on telling.
+   */
   readonly ready: Promise<void>;
   #events = new Emitter<CollectionEvents<T>>();
   #readers = new Set<Changes<Stored<T>>>();
@@ -39,8 +54,9 @@ export class Collection<T extends object> implements Iterable<Stored<T>>, AsyncI
   #settle!: { resolve(): void; reject(error: unknown): void };
   #closed = false;
 
-  /** Over any source of records; for those of a server see `Client.collection`. */
+  /** Over any source of records; for those of a server see {@link Client.collection}. */
   constructor(
+    /** Where its records come from, and its writes go. */
     readonly source: Source<T>,
     options: CollectionOptions<T> = {},
   ) {
@@ -54,15 +70,17 @@ export class Collection<T extends object> implements Iterable<Stored<T>>, AsyncI
     this.#settled();
   }
 
+  /** The name of its model. */
   get model(): string {
     return this.source.model;
   }
 
+  /** How it stands. */
   get state(): SourceState {
     return this.#closed ? "closed" : this.source.state;
   }
 
-  /** Why it is in state `failed`. */
+  /** Why it is in state `failed`, or `closed` together with its client. */
   get error(): BacksyncError | undefined {
     return this.source.error;
   }
@@ -78,25 +96,30 @@ export class Collection<T extends object> implements Iterable<Stored<T>>, AsyncI
     return this.#list;
   }
 
+  /** How many records there are. */
   get size(): number {
     return this.source.records.size;
   }
 
+  /** The record with this id; `undefined` where there is none. */
   get(id: string | number): Stored<T> | undefined {
     return this.source.records.get(String(id));
   }
 
+  /** Whether there is a record with this id. */
   has(id: string | number): boolean {
     return this.source.records.has(String(id));
   }
 
+  /** All records in their order, as `for (const record of collection)` takes them. */
   [Symbol.iterator](): Iterator<Stored<T>> {
     return this.records[Symbol.iterator]();
   }
 
   /**
-   * What becomes of the records, beginning with a `reset` to what they are, as soon as that is known. Who reads too slowly gets another
-   * `reset` in the place of what was missed. It ends with the collection.
+   * What becomes of the records, as `for await (const change of collection)` takes it: it begins with a `reset` to what they are, as soon
+   * as that is known. Who is more than 1000 changes behind gets another `reset` in their place. It ends with the collection, and throws
+   * nothing.
    */
   [Symbol.asyncIterator](): AsyncIterator<Change<Stored<T>>, undefined> {
     const reader = new Changes<Stored<T>>(
@@ -114,20 +137,26 @@ export class Collection<T extends object> implements Iterable<Stored<T>>, AsyncI
     return this.#events.on(name, handler);
   }
 
-  /** Resolves to the record as it then is; to `null` where this edit lost against another and there is no record. */
+  /**
+   * Insert a record, or set members of the one that has this id. Resolves to the record as it then is; to `null` where this edit lost
+   * against another and there is no record. It is in a collection that is `live` by then, if it matches.
+   *
+   * Rejects with a {@link BacksyncError}: `conflict` where the policy does not write over what others changed, other codes of the
+   * protocol, or one of {@link ClientCode}.
+   */
   upsert(record: Draft<T>, options?: WriteOptions & Patience): Promise<Stored<T> | null>;
-  /** All of them or none. */
+  /** The same for several records: all of them or none. */
   upsert(records: readonly Draft<T>[], options?: WriteOptions & Patience): Promise<(Stored<T> | null)[]>;
   upsert(records: never, options?: WriteOptions & Patience): Promise<never> {
     return this.source.upsert(records, options) as Promise<never>;
   }
 
-  /** To delete what is not there succeeds. */
-  delete(records: Doomed | readonly Doomed[], options?: WriteOptions & Patience): Promise<void> {
+  /** Delete records, by their ids or as they are: all of them or none. To delete what is not there succeeds. Rejects as `upsert` does. */
+  delete(records: Doomed | readonly Doomed[], options?: DeleteOptions & Patience): Promise<void> {
     return this.source.delete(records, options);
   }
 
-  /** Listen no more. The records stay as they are. */
+  /** Listen no more. The records stay as they are; what is written goes on until it is answered. */
   close(): void {
     if (this.#closed) return;
     this.#list = this.records;

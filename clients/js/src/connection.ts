@@ -11,16 +11,15 @@ import { watchNetwork } from "./network.js";
 import { Choice } from "./transports/choice.js";
 import type { Transport } from "./transports/transport.js";
 
-/** How a client stands. */
-export type ConnectionState =
-  /** It tries to reach the server. */
-  | "connecting"
-  /** It is connected. */
-  | "open"
-  /** It waits before it tries again. */
-  | "waiting"
-  /** It is over. */
-  | "closed";
+/**
+ * How a client stands:
+ *
+ * - `connecting`: it tries to reach the server
+ * - `open`: it is connected
+ * - `waiting`: it waits before it tries again
+ * - `closed`: it is over
+ */
+export type ConnectionState = "connecting" | "open" | "waiting" | "closed";
 
 /** What a connection is made with. */
 export interface ConnectionOptions extends LineOptions {

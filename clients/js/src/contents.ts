@@ -3,18 +3,16 @@
 import type { BacksyncError } from "./errors.js";
 import type { AnyRecord } from "./messages.js";
 
-/** How a source of records stands. */
-export type SourceState =
-  /** It has nothing yet. */
-  | "loading"
-  /** It has everything, and hears of every change. */
-  | "live"
-  /** It has what it had when the connection was lost. */
-  | "stale"
-  /** The server does not let this client listen. */
-  | "failed"
-  /** Nobody listens any more. */
-  | "closed";
+/**
+ * How a source of records stands:
+ *
+ * - `loading`: it has nothing yet
+ * - `live`: it has everything, and hears of every change
+ * - `stale`: it has what it had when the connection was lost, or what was kept
+ * - `failed`: the server does not let this client listen
+ * - `closed`: nobody listens any more
+ */
+export type SourceState = "loading" | "live" | "stale" | "failed" | "closed";
 
 /** What becomes of records. */
 export type Change<T> =
@@ -24,20 +22,24 @@ export type Change<T> =
   | { readonly type: "upsert"; readonly id: string; readonly record: T; readonly before?: T }
   /** A record is gone; `left`: it is still there, and matches the criteria no more. */
   | { readonly type: "delete"; readonly id: string; readonly record: T; readonly left: boolean }
+  /** The source stands differently; `error`: why. */
   | { readonly type: "state"; readonly state: SourceState; readonly error?: BacksyncError };
 
 /** Records by their ids, in the order of their insertion on the server. A record that changes keeps its place. */
 export class Contents<T extends { readonly id: string } = AnyRecord> {
+  /** By id, in their order. */
   readonly records = new Map<string, T>();
-  /** The largest number of records that the model keeps. */
+  /** The largest number of records that the model keeps; `undefined`: any. */
   bound: number | undefined;
 
+  /** Have just these, in this order. */
   reset(records: readonly T[]): Change<T>[] {
     this.records.clear();
     for (const record of records) this.records.set(record.id, record);
     return [{ type: "reset", records: [...this.records.values()] }];
   }
 
+  /** Take a record in, in the place of the one with its id or behind all others; what is beyond the bound goes. */
   upsert(record: T): Change<T>[] {
     const { id } = record;
     const before = this.records.get(id);
@@ -45,7 +47,7 @@ export class Contents<T extends { readonly id: string } = AnyRecord> {
     return [{ type: "upsert", id, record, ...(before === undefined ? {} : { before }) }, ...this.trim()];
   }
 
-  /** What is not there cannot go. */
+  /** Let a record go; nothing changes where it is not there. `left`: it is still on the server. */
   delete(id: string, left = false): Change<T>[] {
     const record = this.records.get(id);
     if (record === undefined) return [];

@@ -4,9 +4,9 @@ import type { Json, Where } from "./messages.js";
 
 /** Without any member: all of them. */
 export interface Criteria {
-  /** Those that match: a filter of the protocol. */
+  /** Those that match a filter of the protocol. It goes without `ids`. */
   readonly where?: Where;
-  /** Those with these ids, whether they are there already or not. */
+  /** Those with these ids, whether they are there already or not. It goes without `where`. */
   readonly ids?: readonly (string | number)[];
 }
 

@@ -1,6 +1,6 @@
 /** Who wants to hear what. */
 
-/** The handlers of each kind of event, as a type: `{ state: [state: string] }`. */
+/** The names of events, with the values that their handlers get, as a type: `{ state: [state: string] }`. */
 export type EventTypes = { [name: string]: readonly unknown[] };
 
 type Handler<Arguments extends readonly unknown[]> = (...values: [...Arguments]) => void;
@@ -22,6 +22,7 @@ export class Emitter<Events extends EventTypes> {
     return () => void handlers.delete(own as Handler<never>);
   }
 
+  /** Call everybody who wants to hear of it, in the order in which they came. */
   emit<Name extends keyof Events>(name: Name, ...values: Events[Name]): void {
     for (const handler of [...(this.#handlers.get(name) ?? [])]) {
       try {

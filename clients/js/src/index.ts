@@ -1,5 +1,11 @@
-/** Collections that stay in sync: the JavaScript client of the backsync broker. */
+/**
+ * Collections that stay in sync: the JavaScript client of the backsync broker. {@link connect} makes a client, its `collection` has
+ * live records, and its `request` is for everything else that the protocol has.
+ *
+ * @module backsync
+ */
 
+export type { Address } from "./address.js";
 export { Client, connect, type ClientEvents, type ConnectOptions, type Query, type RequestOptions } from "./client.js";
 export { Collection, type CollectionEvents, type CollectionOptions } from "./collection.js";
 export type { ConnectionState } from "./connection.js";
@@ -13,6 +19,7 @@ export {
   encodeRequest,
   type AnyRecord,
   type BatchEntry,
+  type DeleteOptions,
   type Doomed,
   type Draft,
   type Json,

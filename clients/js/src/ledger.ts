@@ -8,9 +8,9 @@ import type { Message, Reply } from "./messages.js";
 
 /** How long a request may take. */
 export interface Patience {
-  /** Milliseconds until it fails with `timeout`. None: it waits, through lost connections too. */
+  /** Milliseconds until it fails with `timeout`, and may be done all the same. Default: none; it waits, through lost connections too. */
   timeout?: number;
-  /** Gives it up: it fails with the signal's reason. What was sent may be done all the same. */
+  /** Gives it up: it fails with the signal's reason, mostly an `AbortError`. What was sent may be done all the same. */
   signal?: AbortSignal;
 }
 

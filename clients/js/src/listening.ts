@@ -7,13 +7,15 @@ import { Contents, type Change } from "./contents.js";
 import type { Criteria } from "./criteria.js";
 import { BacksyncError } from "./errors.js";
 import type { Patience } from "./ledger.js";
-import type { Doomed, Draft, Message, Push, Stored, WriteOptions } from "./messages.js";
+import type { DeleteOptions, Doomed, Draft, Message, Push, Stored, WriteOptions } from "./messages.js";
 import type { Source } from "./source.js";
 import { Watched } from "./watched.js";
 
 /** Records as they once were, and when that was. */
 export interface Copy<T> {
+  /** All of them, in their order. */
   readonly records: readonly Stored<T>[];
+  /** The place in the model's history, as {@link Listening.position} had it. */
   readonly position: string;
 }
 
@@ -24,19 +26,27 @@ export interface Host {
   /** Nobody does any more. */
   end(listening: Listening<never>): void;
   upsert(model: string, records: unknown, options?: WriteOptions & Patience): Promise<unknown>;
-  delete(model: string, records: unknown, options?: WriteOptions & Patience): Promise<void>;
+  delete(model: string, records: unknown, options?: DeleteOptions & Patience): Promise<void>;
 }
 
+/**
+ * The source of a collection of a client's: what the server told of the records with certain criteria. All collections that want the same
+ * stand on one. See {@link Client.listening}.
+ */
 export class Listening<T> extends Watched<T> implements Source<T> {
-  /** Up to where it has heard. */
+  /** Up to where it has heard: a position of the protocol, `undefined` before the first answer. */
   position: string | undefined;
   /** What its pushes are marked with, where it has a filter. */
   filter: string | undefined;
+  /** The ids that it listens to, where its criteria have some. */
   readonly ids: ReadonlySet<string> | undefined;
   #contents = new Contents<Stored<T>>();
 
+  /** @internal */
   constructor(
+    /** The name of its model. */
     readonly model: string,
+    /** Which records it has. */
     readonly criteria: Criteria,
     private readonly host: Host,
     copy?: Copy<T>,
@@ -50,28 +60,32 @@ export class Listening<T> extends Watched<T> implements Source<T> {
     }
   }
 
+  /** What it has, by id, in the order of insertion. */
   get records(): ReadonlyMap<string, Stored<T>> {
     return this.#contents.records;
   }
 
+  /** As {@link Client.upsert} of its model. */
   upsert(record: Draft<T>, options?: WriteOptions & Patience): Promise<Stored<T> | null>;
+  /** The same for several records: all of them or none. */
   upsert(records: readonly Draft<T>[], options?: WriteOptions & Patience): Promise<(Stored<T> | null)[]>;
   upsert(records: unknown, options?: WriteOptions & Patience): Promise<never> {
     return this.host.upsert(this.model, records, options) as Promise<never>;
   }
 
-  delete(records: Doomed | readonly Doomed[], options?: WriteOptions & Patience): Promise<void> {
+  /** As {@link Client.delete} of its model. */
+  delete(records: Doomed | readonly Doomed[], options?: DeleteOptions & Patience): Promise<void> {
     return this.host.delete(this.model, records, options);
   }
 
-  /** The `data` of a query for it, from where it has heard. */
+  /** The `data` of a query for it, from where it has heard. @internal */
   get query(): object {
     const { criteria, position: since } = this;
     const { where } = criteria;
     return { ...(where && { where }), ...(this.ids && { ids: [...this.ids] }), ...(since !== undefined && { since }) };
   }
 
-  /** The server has answered the query. */
+  /** The server has answered the query. @internal */
   answered(reply: Message): void {
     if (reply.error) {
       return this.tell(this.become("failed", new BacksyncError(reply.error)));
@@ -92,7 +106,7 @@ export class Listening<T> extends Watched<T> implements Source<T> {
     this.tell([...changes, ...this.become("live")]);
   }
 
-  /** A push of its model came: whether it is for such as this one is found out here. */
+  /** A push of its model came: whether it is for such as this one is found out here. @internal */
   pushed(method: string, push: Push): void {
     const isFiltered = this.criteria.where !== undefined;
     if (this.state !== "live" || (isFiltered ? push.filter !== this.filter : push.filter !== undefined)) return;
@@ -112,12 +126,12 @@ export class Listening<T> extends Watched<T> implements Source<T> {
     this.tell(changes);
   }
 
-  /** The connection is lost. */
+  /** The connection is lost. @internal */
   lost(): void {
     if (this.state === "live") this.tell(this.become("stale"));
   }
 
-  /** The client is over. */
+  /** The client is over. @internal */
   over(error: BacksyncError): void {
     if (this.state !== "closed") this.tell(this.become("closed", error));
   }

@@ -5,7 +5,7 @@
  * random name count from 1, as nobody else has the name; those of a name that was chosen begin with something random.
  */
 
-/** A random UUID, also where `crypto.randomUUID` is not, as on pages that came over plain HTTP. */
+/** A random UUID (version 4), also where `crypto.randomUUID` is not, as on pages that came over plain HTTP. */
 export function randomName(): string {
   if (crypto.randomUUID) return crypto.randomUUID();
   const bytes = crypto.getRandomValues(new Uint8Array(16));

@@ -3,7 +3,7 @@
 import type { Change, SourceState } from "./contents.js";
 import type { BacksyncError } from "./errors.js";
 import type { Patience } from "./ledger.js";
-import type { Doomed, Draft, Stored, WriteOptions } from "./messages.js";
+import type { DeleteOptions, Doomed, Draft, Stored, WriteOptions } from "./messages.js";
 
 /** Hears what became of the records: what one message of the server changed is one call. */
 export type Watcher<T> = (changes: readonly Change<Stored<T>>[]) => void;
@@ -14,7 +14,9 @@ export type Watcher<T> = (changes: readonly Change<Stored<T>>[]) => void;
  * All that is told by one call of a watcher is already in `records` and `state` by then.
  */
 export interface Source<T> {
+  /** The name of the records' model. */
   readonly model: string;
+  /** How it stands. */
   readonly state: SourceState;
   /** Why it is in state `failed`. */
   readonly error: BacksyncError | undefined;
@@ -27,7 +29,8 @@ export interface Source<T> {
   watch(watcher: Watcher<T>): () => void;
   /** Resolves to the record as it then is; to `null` where this edit lost against another and there is no record. */
   upsert(record: Draft<T>, options?: WriteOptions & Patience): Promise<Stored<T> | null>;
-  /** All of them or none. */
+  /** The same for several records: all of them or none. */
   upsert(records: readonly Draft<T>[], options?: WriteOptions & Patience): Promise<(Stored<T> | null)[]>;
-  delete(records: Doomed | readonly Doomed[], options?: WriteOptions & Patience): Promise<void>;
+  /** Delete records, by their ids or as they are. To delete what is not there succeeds. */
+  delete(records: Doomed | readonly Doomed[], options?: DeleteOptions & Patience): Promise<void>;
 }

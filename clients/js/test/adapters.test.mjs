@@ -66,6 +66,14 @@ test("a component in React shows what there is, while it is there", async (t) =>
   await shows("live b:");
   const mixed = await page.evaluate(() => window.renders.filter((text) => text.startsWith("b") && text.includes("@a")));
   assert.deepEqual(mixed, []);
+  await page.evaluate(() => window.setList("a"));
+  await shows("live a: z=1 x=2 y=3");
+  await page.evaluate(() => window.collection.close());
+  await shows("closed a: z=1 x=2 y=3");
+  await page.evaluate(() => window.setList("b"));
+  await shows("live b:");
+  await page.evaluate(() => window.client.close());
+  await shows("closed b:");
   await page.evaluate(() => window.setShown(false));
   await shows("");
   assert.equal(await page.evaluate(() => window.collection.state), "closed");

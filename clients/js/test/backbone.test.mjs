@@ -42,9 +42,15 @@ test("who binds without reading hears what comes, and nothing that was there", a
   await somebody.upsert("Task", { id: "new" });
   await heard(client, somebody, "Task");
   assert.deepEqual(said.filter((id) => !id.startsWith("mark")), ["new"]);
+  for (const method of ["read", "toString", ""]) {
+    assert.throws(() => tasks.syncBind(method, () => {}), TypeError);
+    assert.throws(() => tasks.syncUnbind(method), TypeError);
+  }
+  await somebody.upsert("Task", { id: "newer" });
+  await heard(client, somebody, "Task");
+  assert.deepEqual(said.filter((id) => !id.startsWith("mark")), ["new", "newer"], "and nobody was unbound");
   tasks.syncUnbind();
   await notPushed(client, somebody, "Task");
-  assert.throws(() => tasks.syncBind("read", () => {}), TypeError);
 });
 
 /** Nothing of the model is pushed any more. */

@@ -1,6 +1,8 @@
 /** What every connector has to do, whatever is behind it: a server by its protocol or by HTTP, a storage, or nothing. */
 
 import assert from "node:assert/strict";
+import { createServer as serve } from "node:http";
+import { createServer } from "node:net";
 import { test } from "node:test";
 
 import { connect } from "backsync";
@@ -11,17 +13,30 @@ import { clientOf, freshBackbone, own, startBroker } from "./lib/backbone.mjs";
 import { until } from "./lib/until.mjs";
 import { WAYS } from "./lib/ways.mjs";
 
+/** Each is over a broker of its own; `isDeaf`: over what never answers. */
 const CONNECTORS = {
-  "a client": async (t) => clientOf(t, await startBroker(t)),
-  "a client that goes on offline": async (t) => {
-    const { url } = await startBroker(t);
+  "a client": async (t, { isDeaf } = {}) => clientOf(t, isDeaf ? { url: await deafServer(t) } : await startBroker(t)),
+  "a client that goes on offline": async (t, { isDeaf } = {}) => {
+    const url = isDeaf ? await deafServer(t) : (await startBroker(t)).url;
     const offline = await openOffline(url, { storage: memory(), transports: [WAYS.websocket()] });
     t.after(() => offline.close());
     return offline;
   },
   memory: async () => memoryConnector(),
-  REST: async (t) => restConnector(`${(await startBroker(t)).url}/api`, { every: 20 }),
+  REST: async (t, { isDeaf } = {}) => restConnector(`${isDeaf ? await deafServer(t) : (await startBroker(t)).url}/api`, { every: 20 }),
 };
+
+/** The URL of a server that takes connections, and says nothing. */
+async function deafServer(t) {
+  const sockets = new Set();
+  const server = createServer((socket) => sockets.add(socket.on("error", () => {})));
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  t.after(() => {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
+  return `http://127.0.0.1:${server.address().port}`;
+}
 
 const plain = (records) => records.map(({ _rev, _lastChange, ...rest }) => rest);
 
@@ -92,8 +107,23 @@ for (const [name, make] of Object.entries(CONNECTORS)) {
     const refused = { code: "conflict" };
     await assert.rejects(tasks.upsert({ id: "a", n: 3, _rev }, { policy: "server-wins" }), refused);
     await assert.rejects(tasks.upsert([{ id: "b" }, { id: "a", n: 3, _rev }], { policy: "server-wins" }), refused);
+    await assert.rejects(tasks.delete({ id: "a", _rev }, { policy: "server-wins" }), refused);
+    await assert.rejects(tasks.delete([{ id: "a", _rev }], { policy: "server-wins" }), refused);
+    await assert.rejects(tasks.delete("a", { policy: "server-wins", base: _rev }), refused);
     await until(tasks, () => tasks.get("a")?.n === 2 && tasks.size === 1);
     assert.deepEqual(plain(tasks.records), [{ id: "a", n: 2 }]);
+    await tasks.delete({ id: "a", _rev: tasks.get("a")._rev }, { policy: "server-wins" });
+    await until(tasks, () => tasks.size === 0);
+  });
+
+  // What is in memory answers at once.
+  if (name !== "memory") test(`${name}: who waits no longer hears why`, async (t) => {
+    const tasks = (await make(t, { isDeaf: true })).collection("Task");
+    t.after(() => tasks.close());
+    for (const write of [(patience) => tasks.upsert({ id: "a" }, patience), (patience) => tasks.delete("a", patience)]) {
+      await assert.rejects(write({ timeout: 1 }), { name: "BacksyncError", code: "timeout" });
+      await assert.rejects(write({ timeout: 60_000, signal: AbortSignal.abort("enough") }), (reason) => reason === "enough");
+    }
   });
 
   test(`${name}: Backbone stands on it`, async (t) => {
@@ -147,6 +177,39 @@ test("by REST what others do is heard of at the next look, and what is as it was
   await assert.rejects(tasks.upsert({ id: "y" }), { code: "unreachable", retry: true });
   await broker.killAndRestart();
   await until(tasks, () => tasks.state === "live");
+});
+
+test("by REST the beginning of an answer is taken for none", async (t) => {
+  let isCut = true;
+  const server = serve((request, response) => {
+    response.writeHead(200, { "content-type": "application/json" });
+    if (request.method === "GET") return response.end("[]");
+    response.write('{"id":', () => isCut && response.destroy());
+  });
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  t.after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const tasks = restConnector(`http://127.0.0.1:${server.address().port}/api`, { every: false }).collection("Task");
+  t.after(() => tasks.close());
+  await assert.rejects(tasks.upsert({ id: "a" }), { code: "unreachable", retry: true });
+  isCut = false;
+  await assert.rejects(tasks.upsert({ id: "a" }, { timeout: 50 }), { code: "timeout" });
+});
+
+test("by REST a deletion is compared with a base, and with a revision where a policy is said", async (t) => {
+  const broker = await startBroker(t);
+  const tasks = restConnector(`${broker.url}/api`).collection("Task");
+  t.after(() => tasks.close());
+  const { _rev } = await tasks.upsert({ id: "a", n: 1 });
+  await tasks.upsert({ id: "a", n: 2 });
+  await assert.rejects(tasks.delete("a", { base: _rev }), { code: "conflict" });
+  for (const write of [tasks.upsert([{ id: "a", n: 3 }], { base: _rev }), tasks.delete(["a"], { base: _rev })]) {
+    await assert.rejects(write, { code: "invalid_options" });
+  }
+  await tasks.delete({ id: "a", _rev });
+  await until(tasks, () => tasks.state === "live" && tasks.size === 0);
 });
 
 test("by REST who may not look is told so", async (t) => {

@@ -40,8 +40,10 @@ test("what another tab was answered is seen before our own connection has heard 
 
 test("what a tab was answered that went without a word is found out by all others", async (t) => {
   const [leader, ...followers] = await begin(t, 3);
+  await followers[0].collection.upsert({ id: "y", n: 0 });
   for (const { line } of [leader, ...followers]) line.down();
-  followers[0].collection.upsert({ id: "x" });
+  const written = followers[0].collection.upsert({ id: "x" });
+  const more = followers[0].collection.upsert([{ id: "y", n: 1 }, { id: "z" }]);
   const seen = followers.map(({ collection }) => until(collection, () => collection.has("x")));
   await Promise.all([...seen, until(leader.collection, () => leader.collection.has("x"))]);
   const silent = t.mock.method(BroadcastChannel.prototype, "postMessage", () => {});
@@ -51,6 +53,7 @@ test("what a tab was answered that went without a word is found out by all other
   leader.offline.close();
   silent.mock.restore();
   await Promise.all(followers.map(({ offline }) => sent(offline)));
+  assert.deepEqual([await written, await more], [null, [{ id: "y", n: 0, _rev: 1 }, null]], "what the collection has by then");
   for (const { line } of followers) line.up();
-  await Promise.all(followers.map(({ collection }) => until(collection, () => collection.state === "live" && collection.get("x")?._rev === 1)));
+  await Promise.all(followers.map(({ collection }) => until(collection, () => collection.state === "live" && collection.get("z")?._rev === 4)));
 });

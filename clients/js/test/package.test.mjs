@@ -2,8 +2,7 @@
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { copyFile, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { copyFile, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -11,20 +10,15 @@ import { promisify } from "node:util";
 import { build } from "esbuild";
 
 import { Broker } from "../../../tests/browser/lib/broker.mjs";
+import { freshProject } from "./lib/packed.mjs";
 
 const HERE = fileURLToPath(new URL("..", import.meta.url));
 const run = promisify(execFile);
 
 test("a fresh project has it", async (t) => {
-  const folder = await mkdtemp(join(tmpdir(), "backsync-package-"));
-  t.after(() => rm(folder, { recursive: true, force: true }));
-  const { stdout } = await run("npm", ["pack", "--ignore-scripts", "--json", "--pack-destination", folder], { cwd: HERE });
-  const listed = JSON.parse(stdout);
-  const [{ filename, files }] = Array.isArray(listed) ? listed : Object.values(listed);
-  const unexpected = files.map(({ path }) => path).filter((path) => !/^(dist\/.*\.(js|d\.ts|js\.map)|package\.json|README\.md)$/.test(path));
+  const { folder, files } = await freshProject(t);
+  const unexpected = files.filter((path) => !/^(dist\/.*\.(js|d\.ts|js\.map)|package\.json|README\.md)$/.test(path));
   assert.deepEqual(unexpected, []);
-  await writeFile(join(folder, "package.json"), JSON.stringify({ name: "fresh", private: true, type: "module" }));
-  await run("npm", ["install", "--offline", "--no-audit", "--no-fund", join(folder, filename)], { cwd: folder });
 
   await t.test("in Node, without anything else", async (t) => {
     const broker = await Broker.start(t, { store: "memory:" });
@@ -34,6 +28,8 @@ test("a fresh project has it", async (t) => {
       import { attach } from "backsync/backbone";
       import { memoryConnector } from "backsync/connectors";
       import { alloy } from "backsync/alloy";
+      import { populated } from "backsync/populate";
+      import { store } from "backsync/store";
       const client = connect(${JSON.stringify(broker.url)});
       await client.upsert("Task", { id: "x", title: "sweep" });
       client.close();
@@ -42,7 +38,7 @@ test("a fresh project has it", async (t) => {
       await tasks.ready;
       console.log(tasks.get("x").title);
       offline.close();
-      if (![attach, memoryConnector, alloy].every((one) => typeof one === "function")) throw new Error("not all is there");`;
+      if (![attach, memoryConnector, alloy, populated, store].every((one) => typeof one === "function")) throw new Error("not all is there");`;
     await writeFile(join(folder, "program.js"), program);
     const { stdout } = await run(process.execPath, ["program.js"], { cwd: folder, timeout: 20_000 });
     assert.equal(stdout, "sweep\n");

@@ -1,4 +1,8 @@
-/** Collections in React. */
+/**
+ * Collections in React, by the hook {@link useCollection}.
+ *
+ * @module backsync/react
+ */
 
 import { useCallback, useEffect, useState, useSyncExternalStore } from "react";
 
@@ -13,6 +17,7 @@ import type { Opener } from "../opener.js";
 export interface CollectionView<T extends object> {
   /** In their order: the same array until something changes. */
   readonly records: readonly Stored<T>[];
+  /** How it stands: `loading` until there is something to see. */
   readonly state: SourceState;
   /** Why it is in state `failed`. */
   readonly error: BacksyncError | undefined;
@@ -24,7 +29,18 @@ const NOTHING: readonly never[] = [];
 
 /**
  * The records of a model, for as long as the component is there, or wants the same: criteria and sort are compared by what they say, a
- * function that sorts by what it is. `populate` is for `populated(client)`.
+ * function that sorts by what it is: keep that in one place, as each new one opens the collection again. `populate` is for
+ * `populated(client)`, of `backsync/populate`.
+ *
+ * ```jsx
+ * function Tasks({ client }) {
+ *   const { records, state } = useCollection(client, "Task", { where: { done: false }, sort: "title" });
+ *   return state === "loading" ? "…" : records.map((task) => <p key={task.id}>{task.title}</p>);
+ * }
+ * ```
+ *
+ * `client` is a client, what `openOffline` gives, or another connector: the same one each time. Nothing is thrown where the server does
+ * not let us listen: `state` is `failed` then, and `error` says why. A server that renders sees no records.
  */
 export function useCollection<T extends object = Record<string, unknown>>(
   client: Opener,
@@ -50,6 +66,13 @@ export function useCollection<T extends object = Record<string, unknown>>(
 
 function useLive<T extends object, V>(collection: Collection<T> | undefined, value: (collection: Collection<T>) => V, before: V): V {
   const now = (): V => (collection ? value(collection) : before);
-  const subscribe = useCallback((changed: () => void) => collection?.on("update", changed) ?? (() => {}), [collection]);
+  const subscribe = useCallback(
+    (changed: () => void) => {
+      // A collection that is closed by hand tells its state alone.
+      const stops = [collection?.on("update", changed), collection?.on("state", changed)];
+      return () => stops.forEach((stop) => stop?.());
+    },
+    [collection],
+  );
   return useSyncExternalStore(subscribe, now, now);
 }

@@ -20,6 +20,13 @@ import { modelNameOf } from "./target.js";
  * What an attribute leads to: a class of models or the name of one for a single record; a class of collections, or a name or a
  * class in an array, for many. A function may give it, where classes lead to each other. With `via` the
  * others keep the link, at this attribute of theirs, and the attribute itself is none of the record's.
+ *
+ * ```js
+ * const User = backsync.Model.extend({
+ *   modelName: "User",
+ *   assoc: { spouse: "User", friends: ["User"], pets: { to: ["Pet"], via: "owner" } },
+ * });
+ * ```
  */
 export type Association = Target | { readonly to: Target; readonly via: string };
 type Target = string | object | readonly [string | object] | (() => Target);

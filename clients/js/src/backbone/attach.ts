@@ -19,30 +19,31 @@ import type { Backing } from "./socket.js";
 
 /** How Backbone is put over a client, beside {@link Settings} for everything. */
 export interface AttachOptions extends Settings {
-  /** Replace `Backbone.sync`, and give all models and collections what they get here. Default: the classes of the attachment alone. */
+  /**
+   * Replace `Backbone.sync`, and give all models and collections what they get here. Default: only the classes of the attachment get it.
+   */
   global?: boolean;
-  /** Where the server's HTTP interface is. Default: `/api` of the page's own origin. */
+  /** Where the server's HTTP interface is, without a slash at its end. Default: `/api` of the page's own origin. */
   api?: string;
-  /** Which classes go by which names, for `assoc`. */
+  /** Which classes go by which names, for `assoc`. Default: a new one. */
   registry?: Registry;
 }
 
-type ClassOf<B extends BackboneLike, Name extends "Model" | "Collection"> = B[Name];
-
-/** Backbone over a client. */
+/** Backbone over a client, by {@link attach}. */
 export interface Attachment<B extends BackboneLike> {
-  /** `Backbone.Model` with all of this. */
-  readonly Model: ClassOf<B, "Model">;
-  /** `Backbone.Collection` with all of this. */
-  readonly Collection: ClassOf<B, "Collection">;
+  /** `Backbone.Model` with all of this: {@link SyncedModel}. With `global` it is `Backbone.Model` itself. */
+  readonly Model: B["Model"];
+  /** `Backbone.Collection` with all of this: {@link SyncedCollection}. With `global` it is `Backbone.Collection` itself. */
+  readonly Collection: B["Collection"];
+  /** Which classes go by which names, for `assoc`. */
   readonly registry: Registry;
   /** In the place of `Backbone.sync`, or of the `sync` of a class. */
   readonly sync: (method: SyncMethod, instance: Instance, options?: CallOptions) => unknown;
   /** Give a class all of this; the `sync` that it had is what `ajax` means then. */
   install<T extends { readonly prototype: object }>(of: T): T;
-  /** Settings of everything. */
+  /** Settings of everything; what a class, an instance or a request says goes before them. */
   configure(settings: Settings): void;
-  /** Whether there is a connection. */
+  /** Whether there is a connection. Over what needs none, as what goes on offline and other connectors, it is always so. */
   connected(): boolean;
   /** Put back what was replaced by `global`. */
   detach(): void;
@@ -52,8 +53,23 @@ type Prototype = { [name: string]: never };
 type Extendable = { extend(properties: object): unknown };
 
 /**
- * Put `backbone` over a client, with or without a connection, or over another connector. Without `global` nothing of Backbone's
- * is changed.
+ * Put `backbone` over a client, with or without a connection, or over another connector. Without `global` nothing of Backbone's is
+ * changed.
+ *
+ * ```js
+ * const backsync = attach(Backbone, connect("http://127.0.0.1:9000"), { sync: "socket" });
+ * const Message = backsync.Model.extend({ modelName: "ChatMessage" });
+ * const Messages = backsync.Collection.extend({ model: Message, config: { live: true } });
+ *
+ * const messages = new Messages([], { where: { room: "lobby" }, sort: "at" });
+ * messages.syncBind("upsert", (record) => console.log(record.text));
+ * await messages.fetch();                            // reads, and listens from then on
+ * messages.create({ room: "lobby", text: "hello" });
+ * ```
+ *
+ * Requests give jQuery's promises where Backbone has jQuery, and the platform's elsewhere. They reject with a {@link SyncTimeout} where
+ * there is no connection within the `timeout`, with a `BacksyncError` by the client, and with whatever the sync function gives by ajax.
+ * They throw a `TypeError` where `sync` has a flag that there is not, and where nothing says of which model they are.
  */
 export function attach<B extends BackboneLike>(backbone: B, backing: Backing, options: AttachOptions = {}): Attachment<B> {
   const { global = false, api = "/api", registry = new Registry(), ...settings } = options;

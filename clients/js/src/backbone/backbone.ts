@@ -5,14 +5,20 @@ export type Members = { readonly [name: string]: unknown };
 
 /** The options of a call, which Backbone hands on to whatever it leads to. */
 export interface CallOptions {
+  /** Gets what came back. */
   success?: ((data: never) => void) | undefined;
+  /** Gets what went wrong. */
   error?: ((error: never) => void) | undefined;
+  /** What is written, in the place of the model's attributes. */
   attrs?: Members;
+  /** What goes with a read: settings as `where`, and what else the server is to be told. */
   data?: unknown;
+  /** Where the record or records are, by ajax. */
   url?: string;
   [name: string]: unknown;
 }
 
+/** What Backbone asks of a sync function. */
 export type SyncMethod = "create" | "read" | "update" | "patch" | "delete";
 
 /** `Backbone.sync`, or what a class has in its place. */
@@ -21,25 +27,35 @@ export type SyncFunction = (this: Instance, method: SyncMethod, instance: Instan
 /** Where a class or an instance keeps the sync function that it had. */
 export const DELEGATE = Symbol("delegate");
 
+/** What hears and tells of events, as `Backbone.Events` does. */
 export interface EventsLike {
+  /** Call `handler` from now on. */
   on(name: string, handler: (...values: never[]) => void, context?: unknown): unknown;
+  /** No more: those with this name, handler and context; without arguments all. */
   off(name?: string | null, handler?: ((...values: never[]) => void) | null, context?: unknown): unknown;
+  /** Call who is bound. */
   trigger(name: string, ...values: unknown[]): unknown;
-  /** Not before 0.9.9. */
+  /** Call `handler` when another one tells of this. Not before Backbone 0.9.9. */
   listenTo?(other: unknown, name: string, handler: (...values: never[]) => void): unknown;
+  /** No more; without arguments to nobody. Not before Backbone 0.9.9. */
   stopListening?(other?: unknown, name?: string, handler?: (...values: never[]) => void): unknown;
 }
 
-/** A model or a collection. */
+/** A model or a collection of Backbone's. */
 export interface Instance extends EventsLike {
   /** The name of its model on the server. */
   modelName?: unknown;
   /** Settings of its class. */
   config?: unknown;
+  /** Where it is by ajax, or a function that says so. */
   url?: unknown;
+  /** Its sync function. */
   sync: unknown;
+  /** @internal */
   [DELEGATE]?: SyncFunction;
+  /** Its attributes, or those of all its models. */
   toJSON(options?: object): unknown;
+  /** Read it. */
   fetch(options?: object): unknown;
 }
 
@@ -80,9 +96,13 @@ export type CollectionClass = BackboneClass<CollectionInstance>;
 
 /** Backbone itself, or what has its parts. */
 export interface BackboneLike {
+  /** The class of models. */
   readonly Model: { readonly prototype: object; extend: unknown };
+  /** The class of collections. */
   readonly Collection: { readonly prototype: object; extend: unknown };
+  /** The class of views. */
   readonly View: { readonly prototype: object; extend: unknown };
+  /** The function that carries requests out; `ajax` means it. */
   sync: unknown;
   /** jQuery, or whatever stands for it. */
   readonly $?: unknown;

@@ -5,9 +5,13 @@
 
 /** What a class gets by {@link family} or {@link trackedView}. */
 export interface Related {
+  /** Whose child it is. */
   parent?: Related | undefined;
+  /** Its children, in the order in which they came; none before the first. */
   readonly children?: Related[];
+  /** Make `child` this one's, and no other's; it is returned. */
   addChild<T extends object>(child: T): T;
+  /** It is this one's child no more. It may be so already. */
   removeChild(child: object): this;
 }
 
@@ -21,7 +25,9 @@ function gone(this: Related, child: object): void {
   this.removeChild(child);
 }
 
-/** Methods for the prototype of a class of models or views: `Backbone.Model.extend(family)`. */
+/**
+ * Methods for the prototype of a class of models or views: `Backbone.Model.extend(family)`. What an instance has then is {@link Related}.
+ */
 export const family = {
   /**
    * Make `child` this one's, and no other's. A child that is destroyed is its child no more.

@@ -4,13 +4,30 @@ import { randomName } from "../naming.js";
 import type { Members } from "./backbone.js";
 
 /** Any class, of models, collections or views. */
-export type AnyClass = { new (...values: never[]): object; readonly prototype: object };
+export type AnyClass = {
+  new (...values: never[]): object;
+  /** What its instances have in common. */
+  readonly prototype: object;
+};
 
-/** Types and their constructors: what has one is made anew from its name, in this visit or a later one. */
+/**
+ * Types and their constructors: what has one is made anew from its name, in this visit or a later one.
+ *
+ * ```js
+ * const registry = new Registry();
+ * registry.register("Row", Row);
+ * registry.create("Row", { parent: page });
+ * registry.idOf(row);                              // as "Page:0/Row:m1"
+ * ```
+ */
 export class Registry {
   #classes = new Map<string, AnyClass>();
 
-  /** @throws TypeError where another class has the name already */
+  /**
+   * Give a class a name; the class is returned.
+   *
+   * @throws TypeError where another class has the name already
+   */
   register<T extends AnyClass>(type: string, of: T): T {
     const known = this.#classes.get(type);
     if (known && known !== of) throw new TypeError(`${type} is another class already`);
@@ -18,6 +35,7 @@ export class Registry {
     return of;
   }
 
+  /** The class of a type; `undefined` where nobody registered one. */
   get(type: string): AnyClass | undefined {
     return this.#classes.get(type);
   }
@@ -34,14 +52,21 @@ export class Registry {
     return undefined;
   }
 
-  /** @throws TypeError for a type that nobody registered */
+  /**
+   * Make one of a type, with these arguments for its constructor.
+   *
+   * @throws TypeError for a type that nobody registered
+   */
   create(type: string, ...values: unknown[]): object {
     const of = this.#classes.get(type);
     if (!of) throw new TypeError(`there is no type ${type}`);
     return new of(...(values as never[]));
   }
 
-  /** For the `model` of a collection: each record is of the type that one of its attributes says. */
+  /**
+   * For the `model` of a collection: each record is of the type that one of its attributes says. What it gives throws a `TypeError` for a
+   * type that nobody registered.
+   */
   byAttribute(attribute: string): (values: Members, options?: object) => object {
     const types = this;
     // Collections look for the prototype of a class, which an arrow function has not.

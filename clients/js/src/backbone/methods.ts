@@ -25,31 +25,98 @@ type Original = { [name: string]: ((...values: unknown[]) => unknown) | undefine
 /** A handler of `syncBind`: it gets the record. */
 export type BoundHandler = (record: Members & { readonly id: string }) => void;
 
-/** What models have more: for declarations of types. */
+/**
+ * What models have more: for declarations of types, as `new Task() as Task & SyncedModel`. Requests give promises as those of
+ * {@link attach} do.
+ */
 export interface SyncedModel {
+  /** The value of an attribute, as Backbone gives it. */
   get(name: string): unknown;
-  /** The model or collection that an attribute leads to. */
+  /**
+   * The model or collection that an attribute leads to: the same for as long as it leads to the same, and listened to where the settings
+   * are so. `undefined` where the attribute leads nowhere.
+   *
+   * @throws TypeError where `assoc` says nothing of the attribute
+   */
   get(name: string, wrap: true): unknown;
-  /** Set, and have the server know. */
+  /** Read it, as Backbone does. */
+  fetch(options?: object): unknown;
+  /**
+   * Resolves to the model or collection that an attribute leads to, read anew and each time another one; this model stays as it is. `options`:
+   * {@link Settings} of the request, as `{ where, sort, limit }` of those to be found.
+   *
+   * Rejects with `not_found` where an attribute with one leads nowhere.
+   *
+   * @throws TypeError where `assoc` says nothing of the attribute
+   */
+  fetch(name: string, options?: object): unknown;
+  /** Set an attribute, and have the server know of it alone; a new model is saved as a whole. Gives what `save` does. */
   update(name: string, value: unknown, options?: object): unknown;
+  /** The same for several attributes. */
   update(values: Members, options?: object): unknown;
+  /**
+   * Add a link to an association with many: to `other`, which is an id, attributes or a model; one that is new is saved first. Resolves
+   * to the attributes of the other, when this model is as the server has it then.
+   *
+   * @throws Error where this model is new, or the association is none with many
+   */
   addTo(name: string, other: unknown, options?: object): unknown;
+  /**
+   * Take a link away; the other stays. Resolves as {@link SyncedModel.addTo} does.
+   *
+   * @throws Error where this model is new, or the association is none with many
+   */
   removeFrom(name: string, other: unknown, options?: object): unknown;
+  /** What answers for this model are to have filled in from now on. */
   populate(populate: Populate | false): this;
+  /** Settings of this model, over those that it has. */
   configure(settings: Settings): this;
+  /** One of them. */
+  configure<Name extends keyof Settings>(name: Name, value: Settings[Name]): this;
+  /** The same as `configure`. */
   query(settings: Settings): this;
+  /** One of them. */
+  query<Name extends keyof Settings>(name: Name, value: Settings[Name]): this;
+  /** Hear of it, whether it was read or not. */
   subscribe(): this;
+  /** Hear of it no more. */
   unsubscribe(): this;
 }
 
-/** What collections have more: for declarations of types. */
+/** What collections have more: for declarations of types, as `new Tasks() as Backbone.Collection & SyncedCollection`. */
 export interface SyncedCollection {
+  /**
+   * Call `handler` with each record that the server upserts or deletes from now on: until it is unbound, or `context` (by default the
+   * collection) stops listening, as a view does that is removed. It is called with `context` as its `this`.
+   *
+   * ```js
+   * tasks.syncBind("upsert", function (record) { this.draw(record); }, view);
+   * tasks.syncUnbind("upsert");
+   * ```
+   *
+   * @throws TypeError for another method
+   */
   syncBind(method: "upsert" | "delete", handler: BoundHandler, context?: object): this;
+  /**
+   * End bindings: those with this method, handler and context, or without arguments all. A collection that was not fetched, and has no
+   * binding any more, hears no more.
+   *
+   * @throws TypeError for another method
+   */
   syncUnbind(method?: "upsert" | "delete", handler?: BoundHandler, context?: object): this;
+  /** What answers for this collection are to have filled in from now on. */
   populate(populate: Populate | false): this;
+  /** Settings of this collection, over those that it has. */
   configure(settings: Settings): this;
+  /** One of them. */
+  configure<Name extends keyof Settings>(name: Name, value: Settings[Name]): this;
+  /** The same as `configure`. */
   query(settings: Settings): this;
+  /** One of them. */
+  query<Name extends keyof Settings>(name: Name, value: Settings[Name]): this;
+  /** Hear of its records, whether they were read or not. */
   subscribe(): this;
+  /** Hear of them no more. */
   unsubscribe(): this;
 }
 
@@ -115,13 +182,18 @@ function shared(engine: Engine, original: Original, sync: SyncFunction | undefin
   };
 }
 
+/** @throws TypeError for a method that is not told of */
+function eventOf(method: "upsert" | "delete"): string {
+  if (!Object.hasOwn(BOUND, method)) throw new TypeError(`syncBind and syncUnbind know upsert and delete, not ${String(method)}`);
+  return BOUND[method];
+}
+
 export function collectionMethods(engine: Engine, original: Original, sync?: SyncFunction): Methods {
   return {
     ...shared(engine, original, sync),
     /** Call `handler` with each record that the server upserts or deletes: until it is unbound, or its context stops listening. */
     syncBind(this: CollectionInstance, method: "upsert" | "delete", handler: BoundHandler, context: object = this) {
-      const event = BOUND[method];
-      if (event === undefined) throw new TypeError(`syncBind knows upsert and delete, not ${String(method)}`);
+      const event = eventOf(method);
       const listener = context as Partial<Instance>;
       if (listener.listenTo) listener.listenTo(this, event, handler);
       else this.on(event, handler, context);
@@ -134,7 +206,8 @@ export function collectionMethods(engine: Engine, original: Original, sync?: Syn
     },
     /** Without arguments: all, and a collection that was not fetched hears no more. */
     syncUnbind(this: CollectionInstance, method?: "upsert" | "delete", handler?: BoundHandler, context?: object) {
-      for (const event of method ? [BOUND[method]] : Object.values(BOUND)) this.off(event, handler, context);
+      const isAny = method === undefined || method === null;
+      for (const event of isAny ? Object.values(BOUND) : [eventOf(method)]) this.off(event, handler, context);
       if (!isBound(this) && !stateOf(this).isFetched) engine.subscriptions.forget(this);
       return this;
     },

@@ -2,15 +2,23 @@
 
 import type { Instance, SyncMethod } from "./backbone.js";
 
-/** No connection within the time that the settings give. jQuery's `fail` gets its members as further arguments. */
+/**
+ * No connection within the time that the settings give: `message` is `timeout`, and nothing was done. jQuery's `fail` gets `(error, method,
+ * instance, options)`.
+ */
 export class SyncTimeout extends Error {
+  /** By which it is told where `instanceof` does not reach, as between two bundles. */
   override readonly name = "SyncTimeout";
 
+  /** @internal */
   constructor(
-    /** Milliseconds. */
+    /** The setting `timeout`, in milliseconds. */
     readonly after: number,
+    /** What was asked for. */
     readonly method: SyncMethod,
+    /** The model or collection. */
     readonly instance: Instance,
+    /** The options of the request. */
     readonly options: object,
   ) {
     super("timeout");

@@ -3,6 +3,8 @@
 import type { Policy, Where } from "../messages.js";
 
 /**
+ * By which way requests go, and what is heard:
+ *
  * - `ajax`: by the sync function that the class had, `Backbone.sync` mostly
  * - `socket`: by the client; with `ajax` beside it, where there is a connection
  * - `subscribe`: what went by ajax is listened to by the client as soon as there is a connection
@@ -13,29 +15,42 @@ export type Flag = "ajax" | "socket" | "subscribe" | "set";
 /** Names as `"spouse friends"`, an array of them, or an object of names with what is to be looked for. */
 export type Populate = string | readonly string[] | { readonly [name: string]: boolean | PopulateCriteria };
 
+/** Which of the records at an attribute are to be filled in, for each record by itself. */
 export interface PopulateCriteria {
+  /** Those that match this filter. */
   readonly where?: Where;
+  /** In this order: paths, `-` before one that counts backwards. */
   readonly sort?: string | readonly string[];
+  /** So many are left out at the beginning. */
   readonly skip?: number;
+  /** No more than so many. */
   readonly limit?: number;
   /** References of those, to be filled in too: names, or paths of them. */
   readonly populate?: string | readonly string[];
 }
 
-/** `false` takes back what an earlier level says. */
+/**
+ * How instances sync: settings of everything (`attach`, `configure`), of a class (`config`), of an instance (its options, `configure`) and
+ * of a request (its options), the later before the earlier. `false` takes back what an earlier level says.
+ */
 export interface Settings {
   /** Flags, as a string with spaces between them or as an array. Default: `"ajax socket subscribe"`. */
   sync?: string | readonly Flag[];
   /** References that answers are to have filled in. */
   populate?: Populate | false;
+  /** What a collection reads: records that match this filter of the protocol. */
   where?: Where | false;
+  /** In which order it reads: paths, `-` before one that counts backwards. */
   sort?: string | readonly string[] | false;
+  /** It leaves so many out at the beginning. */
   skip?: number | false;
+  /** It reads no more than so many. */
   limit?: number | false;
+  /** It reads the records with these ids. */
   ids?: readonly (string | number)[] | false;
-  /** Who wins where others changed a record since it was read. */
+  /** Who wins where others changed a record since it was read. Default: what the server has for the model. */
   policy?: Policy | false;
-  /** Changes of the server are applied by themselves. Default: they are told, and that is all. */
+  /** Changes of the server are applied by themselves. Default: `false`; they are told by events, and that is all. */
   live?: boolean;
   /** Milliseconds that a request by the socket alone waits for a connection. Default: `false`, for ever. */
   timeout?: number | false;

@@ -3,7 +3,7 @@
 import type { Collection } from "../collection.js";
 import type { ConnectionState } from "../connection.js";
 import { BacksyncError } from "../errors.js";
-import type { Draft, Policy, Reply, WriteOptions } from "../messages.js";
+import type { DeleteOptions, Draft, Policy, Reply, WriteOptions } from "../messages.js";
 import type { Opener } from "../opener.js";
 import type { Members } from "./backbone.js";
 import type { Rec } from "./hearing.js";
@@ -13,14 +13,19 @@ import type { Link, Way, Write } from "./way.js";
 
 /** What there is more where a server is spoken to directly: a client. */
 export interface Server {
+  /** How the connection stands. */
   readonly state: ConnectionState;
+  /** Call `handler` when it stands differently; the function returned ends that. */
   on(name: "state", handler: (state: ConnectionState) => void): () => void;
+  /** Any request of the protocol. */
   request<D = unknown>(event: string, data?: unknown, options?: { options?: object }): Promise<Reply<D>>;
+  /** Insert a record, or set members of the one that has this id. Resolves to the record as it then is. */
   upsert<T extends object>(model: string, record: Draft<T>, options?: WriteOptions): Promise<unknown>;
-  delete(model: string, record: { readonly id: string }, options?: WriteOptions): Promise<void>;
+  /** Delete a record. To delete what is not there succeeds. */
+  delete(model: string, record: { readonly id: string }, options?: DeleteOptions): Promise<void>;
 }
 
-/** A client, a client that goes on offline, or any other connector. */
+/** What Backbone is put over: a client, a client that goes on offline, or any other connector. */
 export type Backing = Opener & (Partial<Server> | { readonly client: Opener & Server });
 
 /** The server, where it is spoken to directly. */

@@ -4,14 +4,25 @@ import { Collection, type CollectionOptions } from "../collection.js";
 import type { Criteria } from "../criteria.js";
 import { equal } from "../equal.js";
 import { BacksyncError } from "../errors.js";
-import type { AnyRecord, Doomed, Draft, Stored, WriteOptions } from "../messages.js";
+import type { AnyRecord, DeleteOptions, Doomed, Draft, Stored, WriteOptions } from "../messages.js";
 import { randomName } from "../naming.js";
 import type { Opener } from "../opener.js";
 import { listed, WatchedSource } from "./watched.js";
 
 type Rec = Stored<{ readonly [name: string]: unknown }>;
 
-/** All collections that it opens have the same records. `initial`: by the names of their models. */
+/**
+ * A connector whose collections have records of this page alone; those of one model have the same. `initial`: what there is at first, by
+ * the names of the models.
+ *
+ * ```js
+ * const connector = memoryConnector({ Task: [{ id: "t1", title: "sweep" }] });
+ * const tasks = connector.collection("Task", { sort: "title" });
+ * ```
+ *
+ * Writes know the policies `client-wins`, which is the default, and `server-wins`, whose conflicts reject with `conflict`; others reject
+ * with a `TypeError`. A record without `id` gets a random UUID.
+ */
 export function memoryConnector(initial: { readonly [model: string]: readonly AnyRecord[] } = {}): Opener {
   const tables = new Map<string, Table>();
   const table = (model: string): Table => {
@@ -50,7 +61,7 @@ class Table {
     );
   }
 
-  delete(doomed: readonly Doomed[], { policy, base }: WriteOptions): void {
+  delete(doomed: readonly Doomed[], { policy, base }: DeleteOptions): void {
     this.#commit((records) => {
       doomed.forEach((one, element) => {
         const { id, _rev } = typeof one === "object" ? one : { id: one, _rev: undefined };
@@ -104,7 +115,7 @@ class MemorySource<T extends object> extends WatchedSource<T> {
     return (isArray ? written : written[0]) as never;
   }
 
-  override async delete(records: Doomed | readonly Doomed[], options: WriteOptions = {}): Promise<void> {
+  override async delete(records: Doomed | readonly Doomed[], options: DeleteOptions = {}): Promise<void> {
     this.table.delete(listed(records).list, options);
   }
 

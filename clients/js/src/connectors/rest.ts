@@ -9,12 +9,13 @@ import type { Criteria } from "../criteria.js";
 import { equal } from "../equal.js";
 import { BacksyncError, type ErrorObject } from "../errors.js";
 import type { Patience } from "../ledger.js";
-import type { Doomed, Draft, Stored, WriteOptions } from "../messages.js";
+import type { DeleteOptions, Doomed, Draft, Stored, WriteOptions } from "../messages.js";
 import type { Opener } from "../opener.js";
 import { listed, WatchedSource } from "./watched.js";
 
+/** How records are reached over HTTP. */
 export interface RestOptions {
-  /** In the place of the platform's. */
+  /** In the place of the platform's `fetch`. */
   fetch?: (url: string, init: RequestInit) => Promise<Response>;
   /** To be sent with each request: a token, say. */
   headers?: { readonly [name: string]: string } | (() => { readonly [name: string]: string });
@@ -31,7 +32,21 @@ interface Host extends Required<Omit<RestOptions, "headers">> {
   headers(): { readonly [name: string]: string };
 }
 
-/** `api`: where records are at `/MODEL` and `/MODEL/ID`, as `https://example.com/api`. */
+/**
+ * A connector whose collections have records by HTTP alone. `api`: where records are at `/MODEL` and `/MODEL/ID`, as
+ * `https://example.com/api`.
+ *
+ * ```js
+ * const connector = restConnector("/api", { every: 5000, headers: () => ({ authorization: `Bearer ${token}` }) });
+ * const tasks = connector.collection("Task", { where: { done: false } });
+ * ```
+ *
+ * What fails is a `BacksyncError`: with the code of the server's answer, `http_` and the status where that has none, or `unreachable`
+ * where there is no answer. Writes are sent once, and reject with `timeout` behind their `timeout`. Several records are deleted one after
+ * the other: what is refused leaves those before it done. A deletion is compared with the `_rev` that it bears where `policy` is said, and
+ * always with a `base`: under `server-wins`, unless `policy` says otherwise. A collection whose server does not answer is `stale` until it
+ * does, or `loading` where it never did, and `failed` where it refuses.
+ */
 export function restConnector(
   api: string,
   { fetch = (url, init) => globalThis.fetch(url, init), headers = {}, every = 10_000 }: RestOptions = {},
@@ -69,20 +84,26 @@ class RestSource<T extends object> extends WatchedSource<T> {
   override async upsert(records: Draft<T> | readonly Draft<T>[], options: WriteOptions & Patience = {}): Promise<never> {
     const { list, isArray } = listed(records);
     const { base } = options;
+    checkBase(options, isArray);
     const body = isArray || base === undefined ? records : { ...records, _rev: base };
-    const answer = await this.#write("POST", `${this.#url()}${terms(options)}`, options, JSON.stringify(body));
+    const headers = { "content-type": "application/json" };
+    const answer = await this.#write("POST", `${this.#url()}${terms(options)}`, options, { headers, body: JSON.stringify(body) });
     const written = (isArray ? answer : [answer]) as (Stored<T> | null)[];
     this.#wrote(written.map((record, at) => [record?.id ?? String(list[at]?.id), record ?? undefined]));
     return answer as never;
   }
 
   /** One after the other: what is refused leaves those before it done. */
-  override async delete(records: Doomed | readonly Doomed[], options: WriteOptions & Patience = {}): Promise<void> {
-    for (const one of listed(records).list) {
-      const id = String(typeof one === "object" ? one.id : one);
-      const { replace: _, ...rest } = options;
-      const stays = (await this.#write("DELETE", `${this.#url(id)}${terms(rest)}`, options)) as Stored<T> | undefined;
-      this.#wrote([[id, stays]]);
+  override async delete(records: Doomed | readonly Doomed[], options: DeleteOptions & Patience = {}): Promise<void> {
+    const { list, isArray } = listed(records);
+    checkBase(options, isArray);
+    for (const one of list) {
+      const { id, _rev } = typeof one === "object" ? one : { id: one, _rev: undefined };
+      // Where no policy is said a condition is one by itself, which the model's own may not be.
+      const base = options.base ?? (options.policy && _rev);
+      const headers = base === undefined || base === null ? {} : { "if-match": `"${base}"` };
+      const stays = (await this.#write("DELETE", `${this.#url(String(id))}${terms(options)}`, options, { headers })) as Stored<T> | undefined;
+      this.#wrote([[String(id), stays]]);
     }
   }
 
@@ -123,9 +144,9 @@ class RestSource<T extends object> extends WatchedSource<T> {
         ? `?ids=${encodeURIComponent(JSON.stringify(ids.map(String)))}`
         : "";
     const headers = { ...this.host.headers(), ...(this.#tag !== undefined && { "if-none-match": this.#tag }) };
-    const response = await this.#ask(this.#url() + query, { headers });
+    const { response, body } = await this.#ask(this.#url() + query, { headers });
     if (response.status === 304) return () => this.become("live");
-    const records = (await bodyOf(response)) as Stored<T>[];
+    const records = body as Stored<T>[];
     return () => {
       this.#tag = response.headers.get("etag") ?? undefined;
       const before = this.records;
@@ -150,25 +171,41 @@ class RestSource<T extends object> extends WatchedSource<T> {
       .join("/");
   }
 
-  async #ask(url: string, init: RequestInit): Promise<Response> {
-    return this.host.fetch(url, init).catch((cause: Error) => {
-      if (init.signal?.aborted) throw cause;
-      throw new BacksyncError({ code: "unreachable", message: `nobody answers: ${cause.message}`, retry: true }, { cause });
-    });
+  /** The answer, all of which is there; one that tells an error is thrown. */
+  async #ask(url: string, init: RequestInit): Promise<{ response: Response; body: unknown }> {
+    try {
+      const response = await this.host.fetch(url, init);
+      return { response, body: await bodyOf(response) };
+    } catch (cause) {
+      if (cause instanceof BacksyncError) throw cause;
+      if (init.signal?.aborted) throw init.signal.reason;
+      throw new BacksyncError({ code: "unreachable", message: `nobody answers: ${(cause as Error).message}`, retry: true }, { cause });
+    }
   }
 
-  async #write(method: string, url: string, { timeout, signal }: Patience, body?: string): Promise<unknown> {
-    const given = [...(signal ? [signal] : []), ...(timeout === undefined ? [] : [AbortSignal.timeout(timeout)])];
-    const headers = { ...this.host.headers(), ...(body !== undefined && { "content-type": "application/json" }) };
-    return bodyOf(
-      await this.#ask(url, {
-        method,
-        headers,
-        ...(body !== undefined && { body }),
-        ...(given.length > 0 && { signal: AbortSignal.any(given) }),
-      }),
-    );
+  async #write(method: string, url: string, { timeout, signal }: Patience, { headers, body }: Said): Promise<unknown> {
+    const limit = timeout === undefined ? undefined : AbortSignal.timeout(timeout);
+    const given = [signal, limit].filter((one) => one !== undefined);
+    const init = { method, headers: { ...this.host.headers(), ...headers }, ...(body !== undefined && { body }) };
+    try {
+      return (await this.#ask(url, { ...init, ...(given.length > 0 && { signal: AbortSignal.any(given) }) })).body;
+    } catch (error) {
+      if (limit && error === limit.reason) throw BacksyncError.of("timeout", `no reply within ${timeout} ms`);
+      throw error;
+    }
   }
+}
+
+/** What is sent with a write. */
+interface Said {
+  readonly headers: { readonly [name: string]: string };
+  readonly body?: string;
+}
+
+/** As the server refuses it in messages. */
+function checkBase({ base }: DeleteOptions, isArray: boolean): void {
+  if (base === undefined || !isArray) return;
+  throw new BacksyncError({ code: "invalid_options", message: "base goes with one record; of several each bears its own as _rev" });
 }
 
 function terms({ policy, prefer, replace }: WriteOptions): string {
@@ -177,8 +214,11 @@ function terms({ policy, prefer, replace }: WriteOptions): string {
 }
 
 async function bodyOf(response: Response): Promise<unknown> {
-  if (response.status === 204) return undefined;
-  const body: unknown = await response.json().catch(() => undefined);
+  if (response.status === 204 || response.status === 304) return undefined;
+  const body: unknown = await response.json().catch((error: Error) => {
+    // It is none of JSON, which is not to say that it broke off.
+    if (error.name !== "SyntaxError") throw error;
+  });
   if (response.ok) return body;
   const {
     code = `http_${response.status}`,

@@ -19,7 +19,7 @@ import { StorageError, type OfflineStorage } from "./storage.js";
 import { tabsOf, type Tabs, type Word } from "./tabs.js";
 import type { Trouble } from "./trouble.js";
 
-/** How to go on without a connection. */
+/** How to go on without a connection, beside how to connect. The client's name is kept in the storage, so it cannot be chosen. */
 export interface OfflineOptions extends Omit<ConnectOptions, "name"> {
   /** Where records and writes are kept. */
   storage: OfflineStorage;
@@ -30,20 +30,24 @@ export interface OfflineOptions extends Omit<ConnectOptions, "name"> {
   policy?: Policy | Resolve;
   /** The same for single models. */
   policies?: { readonly [model: string]: Policy | Resolve };
-  /** A collection with more records is not kept. Default 10,000. */
+  /** A collection with more records is not kept. Default: 10,000. */
   cacheRecords?: number;
   /** A collection that was not used for so long is dropped, in milliseconds. Default: 30 days. */
   cacheAge?: number;
-  /** In the place of the platform's Web Locks; `null`: go without. */
+  /** In the place of the platform's Web Locks; `null`: go without, by leases in the storage. */
   locks?: Locks | null;
 }
 
+/** What a client that goes on offline tells by {@link OfflineClient.on}: the names of the events, and what their handlers get. */
 export type OfflineEvents = {
   /** So many writes wait for the server. */
   pending: [count: number];
   /** Whether the server is reached. */
   online: [isOnline: boolean];
-  /** The server has refused a write, or a conflict was left at that. What it did is taken back; the write is set aside. */
+  /**
+   * The server has refused a write, or a conflict was left at that. What it did is taken back; the write is set aside. In tabs that
+   * did not send it the error has its `code` and `message` alone.
+   */
   refused: [write: Entry, error: BacksyncError];
   /** The server has preferred what it has to a write: to the one with this id and these values. */
   overruled: [write: { readonly model: string; readonly id: string; readonly local: Members | null; readonly remote: AnyRecord | null }];
@@ -61,7 +65,16 @@ const NAME = "name:";
 /**
  * Open what is kept, and connect. Writes of earlier visits are sent as soon as there is a connection.
  *
+ * ```js
+ * const offline = await openOffline("https://example.com", { storage: indexedDb("notes-of-ada"), policy: "merge" });
+ * const notes = offline.collection("Note");
+ * await notes.ready;                               // what was kept, also without a connection
+ * notes.upsert({ text: "written on a train" });    // seen at once, and sent when there is a connection
+ * offline.on("refused", (write, error) => console.warn(write.model, error.code));
+ * ```
+ *
  * @throws StorageError where the storage does not work at all
+ * @throws TypeError as `connect` does
  */
 export async function openOffline(url: string | URL, options: OfflineOptions): Promise<OfflineClient> {
   const { storage, policy, policies, cacheRecords, cacheAge = CACHE_AGE, locks, ...connecting } = options;
@@ -87,10 +100,13 @@ async function nameIn(storage: OfflineStorage): Promise<string> {
 }
 
 interface Waiting {
+  /** What is resolved to where nobody can tell what the server has answered. */
+  present(): unknown;
   resolve(data: unknown): void;
   reject(error: unknown): void;
 }
 
+/** A client that goes on without a connection, by {@link openOffline}. */
 export class OfflineClient {
   #events = new Emitter<OfflineEvents>();
   #queue: Queue;
@@ -109,7 +125,7 @@ export class OfflineClient {
   #isUntold = false;
   #isLooking = false;
 
-  /** @see openOffline */
+  /** @internal */
   constructor(
     /** The client that it stands on, for everything that needs a connection. */
     readonly client: Client,
@@ -137,7 +153,7 @@ export class OfflineClient {
     });
   }
 
-  /** Read what waits from earlier visits. */
+  /** Read what waits from earlier visits. @internal */
   async begin(): Promise<void> {
     await this.#queue.load();
     this.#endLead = this.#lead("queue", () => void this.#leads(), () => this.#sender.lead(false));
@@ -160,7 +176,10 @@ export class OfflineClient {
 
   /**
    * Records that are there at once, and stay as they are on the server when that is reached. What is written to it is seen at once; the
-   * promise of a write settles when the server has answered, in this visit or never. Giving up to wait does not take it back.
+   * promise of a write settles when the server has answered, in this visit or never. Giving up to wait (`timeout`, `signal`) does not take
+   * it back. It rejects with what the server refused it for, and with `closed` at the end of the client, behind which a write waits
+   * for the next visit. Where another tab sent it, and went before it told the answer, it resolves to what the collection has of the record
+   * by then, `null` where it has none.
    */
   collection<T extends object = Record<string, unknown>>(model: string, options: Criteria & CollectionOptions<T> = {}): Collection<T> {
     const key = criteriaKey(model, options, this.client.json);
@@ -182,7 +201,11 @@ export class OfflineClient {
     return this.#queue.aside();
   }
 
-  /** Write it once more, as it was, behind all others. */
+  /**
+   * Write it once more, as it was, behind all others; it is no longer set aside then.
+   *
+   * @throws TypeError where it could not be read, and has no `entry`
+   */
   async retry(aside: SetAside): Promise<void> {
     const { entry } = aside;
     if (!entry) throw new TypeError("what was set aside is no write that could be read");
@@ -197,7 +220,7 @@ export class OfflineClient {
     return this.#queue.discard(aside);
   }
 
-  /** End the connection. What waits is sent at the next visit. */
+  /** End the connection, and close the storage. What waits is sent at the next visit. */
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
@@ -224,7 +247,7 @@ export class OfflineClient {
     return new Overlay<T>(model, { ...(where && { where }), ...(ids && { ids }) }, cache, {
       client,
       queue: this.#queue,
-      write: (write, patience) => this.#write(write, patience),
+      write: (write, patience, present) => this.#write(write, patience, present),
       ended: () => void this.#overlays.delete(key),
     });
   }
@@ -243,12 +266,12 @@ export class OfflineClient {
     this.#tabs.say({ type: "leads" });
   }
 
-  #write(write: NewWrite, patience: Patience): Promise<unknown> {
+  #write(write: NewWrite, patience: Patience, present: () => unknown): Promise<unknown> {
     if (this.#isClosed) return Promise.reject(BacksyncError.of("closed", "the client is closed"));
     const { base: _, ...rest } = write;
     const policy = rest.policy ?? this.#policyOf(rest.model);
     const entry = { ...rest, ...(policy && { policy }), write: randomName(), id: randomName(), at: Date.now() };
-    const answer = new Promise<unknown>((resolve, reject) => this.#waiting.set(entry.write, { resolve, reject }));
+    const answer = new Promise<unknown>((resolve, reject) => this.#waiting.set(entry.write, { resolve, reject, present }));
     // What becomes of it is told by events too.
     answer.catch(() => {});
     this.#add(entry);
@@ -334,7 +357,8 @@ export class OfflineClient {
   #gone(entries: readonly Entry[]): void {
     for (const { write } of entries) {
       this.#queue.removedElsewhere(write);
-      this.#waiting.get(write)?.resolve(undefined);
+      const waiting = this.#waiting.get(write);
+      waiting?.resolve(waiting.present());
       this.#waiting.delete(write);
     }
   }

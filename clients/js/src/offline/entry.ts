@@ -8,6 +8,7 @@ export type Members = { readonly [name: string]: unknown };
 
 /** One record of a write. */
 export interface Edit {
+  /** The record's id. */
   readonly id: string;
   /** What is set; of a deletion nothing. */
   readonly set: Members;
@@ -25,13 +26,19 @@ export interface Entry {
   readonly write: string;
   /** What the request is called; another one where the write was made anew after a conflict. */
   readonly id: string;
+  /** The name of the model. */
   readonly model: string;
+  /** Whether records are written or deleted. */
   readonly method: "upsert" | "delete";
+  /** One for each record. */
   readonly edits: readonly Edit[];
   /** Whether it was written as an array. */
   readonly isArray: boolean;
+  /** As of `WriteOptions`. */
   readonly replace?: boolean;
+  /** Who wins, where that was said; `merge` where a function decides. */
   readonly policy?: Policy;
+  /** As of `WriteOptions`. */
   readonly prefer?: "client" | "server";
   /** When it was made, in milliseconds since 1970. */
   readonly at: number;

@@ -1,4 +1,9 @@
-/** Collections that are there without a connection: kept in a storage, with writes that wait for the server. */
+/**
+ * Collections that are there without a connection: kept in a storage, with writes that wait for the server. {@link openOffline} opens
+ * them.
+ *
+ * @module backsync/offline
+ */
 
 export { openOffline, type OfflineClient, type OfflineEvents, type OfflineOptions } from "./client.js";
 export type { Edit, Entry, Members } from "./entry.js";

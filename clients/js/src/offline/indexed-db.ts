@@ -4,6 +4,10 @@ import { StorageError, type OfflineStorage } from "./storage.js";
 
 const TEXTS = "texts";
 
+/**
+ * A storage in IndexedDB, in the database `name`, which is its own: one for each user, and best for most. `factory` gives what stands in
+ * the place of the platform's `indexedDB`. Nothing is opened before it is used; what fails then rejects with a {@link StorageError}.
+ */
 export function indexedDb(name: string, factory: () => IDBFactory = () => globalThis.indexedDB): OfflineStorage {
   let opening: Promise<IDBDatabase> | undefined;
 

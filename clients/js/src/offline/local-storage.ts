@@ -5,6 +5,10 @@ import { sortedWith, StorageError, type OfflineStorage } from "./storage.js";
 /** The platform's `localStorage`, or what does as it does. */
 export type WebStorage = Pick<Storage, "getItem" | "setItem" | "removeItem" | "key" | "length">;
 
+/**
+ * A storage in `localStorage`, whose keys begin with `name` and a colon: one for each user. There is room for some 5 MB in all. `storage`
+ * gives what stands in the place of the platform's. What fails rejects with a {@link StorageError}.
+ */
 export function localStorage(name: string, storage: () => WebStorage = () => globalThis.localStorage): OfflineStorage {
   const own = `${name}:`;
   const set = (key: string, text: string | null): void => {

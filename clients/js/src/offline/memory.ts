@@ -2,6 +2,7 @@
 
 import { sortedWith, type OfflineStorage } from "./storage.js";
 
+/** A storage that is empty, and lasts as long as the page: nothing is kept over visits, and no other tab sees it. */
 export function memory(): OfflineStorage {
   const texts = new Map<string, string>();
   return {

@@ -8,7 +8,7 @@ import type { BacksyncError } from "../errors.js";
 import { matches } from "../filter.js";
 import type { Patience } from "../ledger.js";
 import type { Listening } from "../listening.js";
-import type { AnyRecord, Doomed, Draft, Stored, WriteOptions } from "../messages.js";
+import type { AnyRecord, DeleteOptions, Doomed, Draft, Stored, WriteOptions } from "../messages.js";
 import { randomName } from "../naming.js";
 import type { Source, Watcher } from "../source.js";
 import type { Cache } from "./cache.js";
@@ -22,8 +22,8 @@ export type NewWrite = Pick<Entry, "model" | "method" | "edits" | "isArray"> & W
 export interface OverlayHost {
   readonly client: Client;
   readonly queue: Queue;
-  /** Resolves to what the server answered. */
-  write(write: NewWrite, patience: Patience): Promise<unknown>;
+  /** Resolves to what the server answered, or where nobody can tell that, to what is `present` then. */
+  write(write: NewWrite, patience: Patience, present: () => unknown): Promise<unknown>;
   /** Nobody watches any more. */
   ended(): void;
 }
@@ -87,7 +87,7 @@ export class Overlay<T extends object> implements Source<T> {
     return this.#write("upsert", edits, isArray, options) as Promise<never>;
   }
 
-  async delete(records: Doomed | readonly Doomed[], options: WriteOptions & Patience = {}): Promise<void> {
+  async delete(records: Doomed | readonly Doomed[], options: DeleteOptions & Patience = {}): Promise<void> {
     const isArray = Array.isArray(records);
     const doomed = ((isArray ? records : [records]) as Doomed[]).map((one) => (typeof one === "object" ? one : { id: one }));
     const edits = doomed.map(({ id, _rev }) => this.#edit("delete", String(id), {}, _rev, options));
@@ -202,7 +202,11 @@ export class Overlay<T extends object> implements Source<T> {
   #write(method: "upsert" | "delete", edits: Edit[], isArray: boolean, how: WriteOptions & Patience): Promise<unknown> {
     const { timeout, signal, base: _, ...options } = how;
     const patience: Patience = { ...(timeout !== undefined && { timeout }), ...(signal && { signal }) };
-    return this.host.write({ model: this.model, method, edits, isArray, ...options }, patience);
+    const present = (): unknown => {
+      const records = edits.map(({ id }) => this.records.get(id) ?? null);
+      return isArray ? records : records[0];
+    };
+    return this.host.write({ model: this.model, method, edits, isArray, ...options }, patience, present);
   }
 
   #tell(changes: readonly Change<Stored<T>>[]): void {

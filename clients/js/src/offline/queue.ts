@@ -16,10 +16,15 @@ export interface SetAside {
   readonly key: string;
   /** The write; `undefined` where what was kept could not be read. */
   readonly entry: Entry | undefined;
-  /** What was kept. */
+  /** What was kept, as text of JSON. */
   readonly text: string;
-  /** Why the server refused it: a code and a text for people. */
-  readonly error?: { readonly code: string; readonly message: string };
+  /** Why the server refused it. */
+  readonly error?: {
+    /** For programs: a code of the protocol. */
+    readonly code: string;
+    /** For people. */
+    readonly message: string;
+  };
 }
 
 /** Hears that the writes of these records of a model are others. */

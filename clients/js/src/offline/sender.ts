@@ -12,7 +12,9 @@ import type { Queue } from "./queue.js";
 
 /** Two sides changed a record, and the policy leaves it to the application. */
 export interface Conflict {
+  /** The name of the model. */
   readonly model: string;
+  /** The record's id. */
   readonly id: string;
   /** What was to be written; `null`: the record was to be deleted. */
   readonly local: Members | null;
@@ -22,8 +24,15 @@ export interface Conflict {
   readonly properties: readonly string[];
 }
 
-/** What becomes of a conflict: what to write, `null` to delete, `undefined` to leave the record as it is on the server. */
+/**
+ * Decides a conflict. Where it throws, the write is refused, and set aside.
+ *
+ * ```js
+ * const both = ({ local, remote }) => ({ ...local, text: `${remote?.text ?? ""}\n${local?.text ?? ""}` });
+ * ```
+ */
 export type Resolve = (conflict: Conflict) => Resolution | Promise<Resolution>;
+/** What becomes of a conflict: what to write, `null` to delete, `undefined` to leave the record as it is on the server. */
 export type Resolution = object | null | undefined;
 
 /** What a sender tells. */

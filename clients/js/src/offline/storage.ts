@@ -5,7 +5,9 @@ export type StorageChanges = ReadonlyMap<string, string | null>;
 
 /** Carry a write out only where this key has this text, or with `undefined` none. */
 export interface StorageCondition {
+  /** The key that is looked at. */
   readonly key: string;
+  /** What it has to have; `undefined`: nothing. */
   readonly text: string | undefined;
 }
 
@@ -20,12 +22,16 @@ export interface OfflineStorage {
   list(prefix: string): Promise<[key: string, text: string][]>;
   /** In one atomic step; resolves to whether the condition held. What one caller writes is done in its order. */
   write(changes: StorageChanges, condition?: StorageCondition): Promise<boolean>;
+  /** Let go of what is open. It may be closed already, and is opened again by the next call. */
   close(): Promise<void>;
 }
 
+/** A storage failed. */
 export class StorageError extends Error {
+  /** By which it is told where `instanceof` does not reach, as between two bundles. */
   override readonly name = "StorageError";
 
+  /** `cause`: what the platform said. */
   constructor(
     /** `full`: there is no room. `unavailable`: it does not work at all, for now or for good. */
     readonly code: "full" | "unavailable",

@@ -1,6 +1,6 @@
 /** What went wrong with what is kept, so that nothing is lost in silence. */
 
-/** What is told of it. */
+/** What is told of it, by the event `trouble`. */
 export type Trouble =
   /** The storage failed. What it was to keep is only in memory, and goes with the page. */
   | { readonly type: "storage"; readonly error: Error }

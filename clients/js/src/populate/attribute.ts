@@ -6,13 +6,13 @@ import type { Source } from "../source.js";
 import type { Populating } from "./index.js";
 import { watch } from "./watch.js";
 
-/** What an attribute leads to. */
+/** What an attribute leads to, where there is more to say than the name of a model. */
 export interface Lead {
-  /** The model of those. */
+  /** The name of the model of those. */
   readonly model: string;
   /** They keep the link: this attribute of theirs has the record's id, or has it among others. */
   readonly via?: string;
-  /** What they lead to themselves. */
+  /** What they lead to themselves, to be filled in too. */
   readonly populate?: Leads;
   /**
    * What the attribute shows of those that are there: in the order of the ids, or with `via` of their insertion. `undefined`: what it has. Default:

@@ -7,7 +7,7 @@
 import type { Change } from "../contents.js";
 import type { Criteria } from "../criteria.js";
 import type { Patience } from "../ledger.js";
-import type { Doomed, Draft, Stored, WriteOptions } from "../messages.js";
+import type { DeleteOptions, Doomed, Draft, Stored, WriteOptions } from "../messages.js";
 import { bare } from "../references.js";
 import type { Source } from "../source.js";
 import { Watched } from "../watched.js";
@@ -57,7 +57,7 @@ export class Filled<T extends object> extends Watched<T> implements Source<T> {
     return written.map((record) => this.#fill(record)) as never;
   }
 
-  delete(records: Doomed | readonly Doomed[], options?: WriteOptions & Patience): Promise<void> {
+  delete(records: Doomed | readonly Doomed[], options?: DeleteOptions & Patience): Promise<void> {
     return this.#base.delete(records, options);
   }
 

@@ -18,7 +18,12 @@ export type Fetch = (
 /** So many characters of messages go into one request, where there are several messages. */
 const REQUEST_CHARACTERS = 500_000;
 
-/** `streamPatience`: milliseconds until the beginning of a stream is there, or something on the way is holding it back. */
+/**
+ * HTTP as a way to a server, for `connect(url, { transports: [http(fetch)] })`: a response that the server writes into, or polling where
+ * something on the way holds that back. `fetch` is called without `this`.
+ *
+ * `streamPatience`: milliseconds until the beginning of a stream is there, or something on the way is holding it back. Default: 3000.
+ */
 export function http(fetch: Fetch, { streamPatience = 3000 } = {}): Transport {
   // What was found out holds for later sessions too.
   let streams = true;

@@ -4,13 +4,19 @@ import type { Link, TransportEvents } from "./transport.js";
 
 /** As much of the platform's `WebSocket` as is needed. */
 export interface Socket {
+  /** Messages can be sent. */
   onopen: ((event: never) => void) | null;
+  /** A message came: the `data` of the event is its text. */
   onmessage: ((event: never) => void) | null;
+  /** It is over: the `code` of the event is that of the close, where there was one. */
   onclose: ((event: never) => void) | null;
+  /** Something went wrong; a close follows. */
   onerror?: ((event: never) => void) | null;
   /** SockJS tells of the server's heartbeats. */
   onheartbeat?: () => void;
+  /** Send a message. */
   send(text: string): void;
+  /** End it. */
   close(): void;
 }
 

@@ -6,6 +6,10 @@ import type { Transport } from "./transport.js";
 /** Anything that does as sockjs-client's `SockJS`. */
 export type SockJsConstructor = new (url: string) => Socket;
 
+/**
+ * SockJS as a way to a server, for `connect(url, { transports: [sockJs(SockJS)] })`.
+ * The option `SockJS` of `connect` has it tried behind WebSocket.
+ */
 export function sockJs(constructor: SockJsConstructor): Transport {
   return {
     name: "sockjs",

@@ -22,10 +22,13 @@ export interface Link {
   close(): void;
 }
 
-/** A way to a server. */
+/** A way to a server: one of your own is given to `connect(url, { transports: [mine] })`. */
 export interface Transport {
-  /** For people. */
+  /** What it is called, for people. */
   readonly name: string;
-  /** Begin to connect. Events come later, never from within this call. */
+  /**
+   * Begin to connect. Events come later, never from within this call. `address` has the server's URL for HTTP and for WebSocket, as
+   * `http` and `ws`, neither of which ends with a slash; and as `query` what stands behind them, with its `?`, or nothing.
+   */
   open(address: Address, events: TransportEvents): Link;
 }

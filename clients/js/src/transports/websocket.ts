@@ -6,6 +6,9 @@ import type { Transport } from "./transport.js";
 /** Anything that does as the platform's `WebSocket`. */
 export type WebSocketConstructor = new (url: string) => Socket;
 
+/**
+ * WebSocket as a way to a server, for `connect(url, { transports: [webSocket(WebSocket)] })`. It is what `connect` tries first by itself.
+ */
 export function webSocket(constructor: WebSocketConstructor): Transport {
   return {
     name: "websocket",

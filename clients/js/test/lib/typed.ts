@@ -1,6 +1,17 @@
 /** What the types promise to who uses the package: compiled, not run. */
 
-import { BacksyncError, Collection, connect, type Change, type Policy, type Source, type Stored } from "backsync";
+import {
+  BacksyncError,
+  Collection,
+  connect,
+  type Address,
+  type Change,
+  type DeleteOptions,
+  type Policy,
+  type Source,
+  type Stored,
+  type Transport,
+} from "backsync";
 import { indexedDb, openOffline, type Conflict } from "backsync/offline";
 import { populated } from "backsync/populate";
 import { store } from "backsync/store";
@@ -34,6 +45,12 @@ export async function core(): Promise<void> {
   await client.upsert<Task>("Task", { id: 7, done: true }, { policy }).catch((error: unknown) => error instanceof BacksyncError && error.record);
   // @ts-expect-error a member that no task has
   await tasks.upsert({ titel: "sweep" });
+  const how: DeleteOptions = { policy: "merge", prefer: "server", base: 3 };
+  await tasks.delete("x", { ...how, timeout: 5 });
+  // @ts-expect-error what is deleted takes no other's place
+  await tasks.delete("x", { replace: true });
+  // @ts-expect-error nor does it by the client
+  await client.delete("Task", "x", { replace: true });
   // @ts-expect-error a policy that does not exist
   await tasks.upsert({ title: "sweep" }, { policy: "mine" });
   // @ts-expect-error records are the server's
@@ -64,6 +81,11 @@ export async function offline(): Promise<void> {
   client.on("trouble", (trouble) => trouble.type === "storage" && console.log(trouble.error.message));
   const tasks = client.collection<Task>("Task");
   store(() => tasks).subscribe((records) => console.log(records[0]?.title));
+}
+
+export function way(): Transport {
+  const place = ({ ws, query }: Address): string => `${ws}/ws${query}`;
+  return { name: "mine", open: (address, { closed }) => ({ send: () => closed(place(address).length), close: () => {} }) };
 }
 
 export function own(source: Source<Task>): readonly Change<Stored<Task>>[] {
