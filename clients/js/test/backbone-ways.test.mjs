@@ -111,7 +111,7 @@ test("by ajax everything is what the HTTP interface says", async (t) => {
   await task.destroy();
   const at = `/api/Task/${task.id}`;
   const listed = 'GET /api/Task?client=me&where={"n":3}&sort=["-n"]&limit=1';
-  assert.deepEqual(requests, ["POST /api/Task", `PATCH ${at}`, `PUT ${at}`, `GET ${at}`, listed, `DELETE ${at}`]);
+  assert.deepEqual(requests, ["POST /api/Task", `PATCH ${at}`, `PUT ${at}`, `GET ${at}`, listed, `DELETE ${at}?base=3`]);
   assert.deepEqual(await somebody.read("Task"), []);
   await assert.rejects(new Task({ id: "nobody" }).fetch(), { status: 404 });
 });

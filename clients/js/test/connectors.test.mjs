@@ -198,16 +198,25 @@ test("by REST the beginning of an answer is taken for none", async (t) => {
   await assert.rejects(tasks.upsert({ id: "a" }, { timeout: 50 }), { code: "timeout" });
 });
 
-test("by REST a deletion is compared with a base, and with a revision where a policy is said", async (t) => {
-  const broker = await startBroker(t);
+test("by REST what is written or deleted is compared with what it was made from, as the model has it", async (t) => {
+  const broker = await startBroker(t, ["models.Firm.policy=server-wins"]);
   const tasks = restConnector(`${broker.url}/api`).collection("Task");
   t.after(() => tasks.close());
   const { _rev } = await tasks.upsert({ id: "a", n: 1 });
   await tasks.upsert({ id: "a", n: 2 });
-  await assert.rejects(tasks.delete("a", { base: _rev }), { code: "conflict" });
-  for (const write of [tasks.upsert([{ id: "a", n: 3 }], { base: _rev }), tasks.delete(["a"], { base: _rev })]) {
-    await assert.rejects(write, { code: "invalid_options" });
-  }
+  const firm = restConnector(`${broker.url}/api`).collection("Firm");
+  t.after(() => firm.close());
+  const made = await firm.upsert({ id: "a", n: 1 });
+  await firm.upsert({ id: "a", n: 2 });
+  const stale = [
+    () => firm.delete("a", { base: made._rev }),
+    () => firm.delete(made),
+    () => firm.upsert({ id: "a", n: 3 }, { base: made._rev }),
+  ];
+  for (const write of stale) await assert.rejects(write, { code: "conflict" });
+  await firm.delete("a");
+  const wrong = [() => tasks.upsert([{ id: "a", n: 3 }], { base: _rev }), () => tasks.delete(["a"], { base: _rev })];
+  for (const write of wrong) await assert.rejects(write, { code: "invalid_options" });
   await tasks.delete({ id: "a", _rev });
   await until(tasks, () => tasks.state === "live" && tasks.size === 0);
 });

@@ -179,7 +179,7 @@ impl World {
                 (&mut client.records, &mut client.deleted)
             };
             from.remove(&id);
-            if !(is_delete && is_held_elsewhere) {
+            if !(client.is_doubtful || is_delete && is_held_elsewhere) {
                 to.insert(id);
             }
         }

@@ -10,6 +10,8 @@ use std::fmt::Write;
 pub(super) enum Condition {
     /// Nothing.
     None,
+    /// Nothing; it is made from the record of this revision, and what decides is the policy.
+    From(u64),
     /// The record is there, and is of this revision.
     Is(u64),
     /// It is there.
@@ -22,8 +24,19 @@ impl Condition {
     /// That of a write.
     ///
     /// # Errors
-    /// Where it is none that this server could have been the reason for.
-    pub(super) fn of(request: &HttpRequest) -> Result<Self, Problem> {
+    /// Where it is none that this server could have been the reason for, or the URL says a base that is none.
+    pub(super) fn of(request: &HttpRequest, params: &Params) -> Result<Self, Problem> {
+        match (Self::of_headers(request)?, params.get("base")) {
+            (condition, None) => Ok(condition),
+            (Self::None, Some(base)) => base.parse().map(Self::From).map_err(|_| {
+                let given = json::excerpt(base);
+                Problem::invalid(format!("base is a whole number, as a record bore it in _rev, not {given}"))
+            }),
+            _ => Err(Problem::invalid("a write takes a base or a condition in its headers, not both")),
+        }
+    }
+
+    fn of_headers(request: &HttpRequest) -> Result<Self, Problem> {
         let tags = |name| tags(request, name);
         match (tags(header::IF_MATCH)?.as_deref(), tags(header::IF_NONE_MATCH)?.as_deref()) {
             (None, None) => Ok(Self::None),
@@ -43,7 +56,8 @@ impl Condition {
 
     /// What an error is here: a conflict with what was expected is a condition that does not hold.
     pub(super) fn problem(self, error: ErrorObject) -> Problem {
-        if error.code == ErrorCode::Conflict && self != Self::None { Problem::unmet(error) } else { error.into() }
+        let is_met = matches!(self, Self::None | Self::From(_)) || error.code != ErrorCode::Conflict;
+        if is_met { error.into() } else { Problem::unmet(error) }
     }
 
     /// It does not hold: there is no such record.
@@ -66,7 +80,7 @@ pub(super) fn options(params: &Params, condition: Condition) -> Object {
     let said = said.filter_map(|(name, value)| Some((name, value?)));
     let options = said.fold(Object::new(), |options, (name, value)| options.text(name, value));
     match condition {
-        Condition::Is(revision) => options.raw("base", &revision.to_string()),
+        Condition::Is(revision) | Condition::From(revision) => options.raw("base", &revision.to_string()),
         Condition::Absent => options.raw("base", "0"),
         _ => options,
     }
@@ -133,7 +147,11 @@ mod tests {
 
     #[test]
     fn a_condition_is_read_from_the_headers() {
-        let of = |headers: &[(&str, &str)]| Condition::of(&with(headers)).ok();
+        let of = |headers: &[(&str, &str)]| {
+            let request = with(headers);
+            let params = Params::of(&request, &["base"]).ok()?;
+            Condition::of(&request, &params).ok()
+        };
         assert_eq!(of(&[]), Some(Condition::None));
         assert_eq!(of(&[("if-match", "\"12\"")]), Some(Condition::Is(12)));
         assert_eq!(of(&[("if-match", "*")]), Some(Condition::Exists));
@@ -143,6 +161,15 @@ mod tests {
         }
         assert_eq!(of(&[("if-none-match", "\"1\"")]), None);
         assert_eq!(of(&[("if-match", "*"), ("if-none-match", "*")]), None);
+        let from = |uri, headers: &[(&'static str, &'static str)]| {
+            let request = TestRequest::with_uri(uri);
+            let request =
+                headers.iter().fold(request, |request, header| request.insert_header(*header)).to_http_request();
+            Condition::of(&request, &Params::of(&request, &["base"]).unwrap()).ok()
+        };
+        assert_eq!(from("/?base=7", &[]), Some(Condition::From(7)));
+        assert_eq!((from("/?base=x", &[]), from("/?base=-1", &[])), (None, None));
+        assert_eq!(from("/?base=7", &[("if-match", "\"7\"")]), None);
     }
 
     #[test]

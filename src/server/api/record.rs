@@ -24,7 +24,7 @@ use backsync_protocol::{
 const ATTEMPTS: usize = 8;
 
 /// What a write may say of itself.
-pub(super) const SAID: [&str; 2] = ["policy", "prefer"];
+pub(super) const SAID: [&str; 3] = ["policy", "prefer", "base"];
 
 /// One record
 #[utoipa::path(get, path = "/api/{model}/{id}", tag = "Records", params(
@@ -84,7 +84,7 @@ async fn write(request: &HttpRequest, payload: Payload, replace: bool) -> Answer
     let (model, id) = (segment(request, "model")?, segment(request, "id")?);
     let params = Params::of(request, &SAID)?;
     let asker = Asker::of(request, params.client())?;
-    let condition = Condition::of(request)?;
+    let condition = Condition::of(request, &params)?;
     if Kind::of(request)? != Kind::Json {
         return Err(Problem::unsupported("application/json: this path is one record's"));
     }
@@ -111,7 +111,7 @@ pub(super) async fn delete(request: HttpRequest) -> Answer {
     let (model, id) = (segment(&request, "model")?, segment(&request, "id")?);
     let params = Params::of(&request, &SAID)?;
     let asker = Asker::of(&request, params.client())?;
-    let condition = Condition::of(&request)?;
+    let condition = Condition::of(&request, &params)?;
     if condition == Condition::Absent {
         return Err(Problem::invalid(
             "what is not there cannot be deleted: If-None-Match goes with writes of a record",

@@ -24,7 +24,7 @@ use utoipa::IntoParams;
 pub(super) const ASKED: [&str; 8] = ["ids", "where", "sort", "limit", "skip", "after", "populate", "since"];
 
 /// What a write may say of itself.
-pub(super) const SAID: [&str; 4] = ["policy", "prefer", "replace", "atomic"];
+pub(super) const SAID: [&str; 5] = ["policy", "prefer", "base", "replace", "atomic"];
 
 /// How records are written.
 #[derive(IntoParams)]
@@ -114,7 +114,7 @@ pub(super) async fn write(request: HttpRequest, payload: Payload) -> Answer {
     let model = segment(&request, "model")?;
     let params = Params::of(&request, &SAID)?;
     let asker = Asker::of(&request, params.client())?;
-    let condition = Condition::of(&request)?;
+    let condition = Condition::of(&request, &params)?;
     if condition == Condition::Exists {
         return Err(Problem::invalid("If-Match: * goes with the path of one record"));
     }

@@ -192,6 +192,8 @@ pub(super) struct Terms {
     /// Whose value a merge takes where both sides changed one.
     #[param(inline)]
     prefer: Option<SideName>,
+    /// The `_rev` of the record that a single write is made from, where no header says it.
+    base: Option<u64>,
 }
 
 #[derive(ToSchema)]

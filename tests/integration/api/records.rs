@@ -111,7 +111,10 @@ fn what_is_known_is_not_sent_again() {
 
 #[test]
 fn a_condition_that_does_not_hold_is_412_and_has_the_record() {
-    let (_server, mut http) = with("Task", r#"[{"id":"a","n":1}]"#);
+    let server = Server::start(Setup::memory().set("models.Firm.policy", "server-wins"));
+    let mut http = Http::to(&server);
+    http.json("POST /api/Task", r#"[{"id":"a","n":1}]"#);
+    http.json("POST /api/Firm", r#"[{"id":"f","n":1},{"id":"f","n":2}]"#);
     let json = ("content-type", "application/json");
     let mut under = |head: &str, condition: (&str, &str)| http.ask(head, &[json, condition], r#"{"n":2}"#);
     let refused = under("PUT /api/Task/a", ("if-match", "\"7\""));
@@ -129,6 +132,11 @@ fn a_condition_that_does_not_hold_is_412_and_has_the_record() {
     http.json("PATCH /api/Task/m", r#"{"a":2}"#);
     let merged = http.ask("PATCH /api/Task/m?policy=merge", &[json, ("if-match", &base)], r#"{"b":2}"#);
     assert_eq!((&merged.json()["a"], &merged.json()["b"]), (&json!(2), &json!(2)));
+    // What it is made from may be said without a condition: the model's policy decides.
+    let mut delete = |path: &str| http.ask(&format!("DELETE {path}"), &[], "");
+    let stale = delete("/api/Firm/f?base=1");
+    assert_eq!((stale.status, &stale.json()["code"]), (409, &json!("conflict")));
+    assert_eq!((delete("/api/Firm/f?base=2").status, delete("/api/Task/m?base=x").status), (204, 400));
     // In the record it is a conflict, as on the wire.
     let conflict = http.json("PATCH /api/Task/m?policy=server-wins", r#"{"b":3,"_rev":1}"#);
     assert_eq!((conflict.status, &conflict.json()["code"]), (409, &json!("conflict")));

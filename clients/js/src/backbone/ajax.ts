@@ -31,11 +31,11 @@ export class AjaxWay implements Way {
   }
 
   write({ method, record, policy }: Write): Promise<Rec | null> {
-    return this.#call<Rec | null>(method, withPolicy(this.url, policy), { attrs: record });
+    return this.#call<Rec | null>(method, withTerms(this.url, { policy }), { attrs: record });
   }
 
-  async delete(_name: string, _record: Members, policy: Policy | undefined): Promise<void> {
-    await this.#call("delete", withPolicy(this.url, policy), {});
+  async delete(_name: string, { _rev: base }: Members, policy: Policy | undefined): Promise<void> {
+    await this.#call("delete", withTerms(this.url, { policy, base }), {});
   }
 
   async link({ owner, other }: Link, isSet: boolean): Promise<void> {
@@ -68,6 +68,7 @@ export class AjaxWay implements Way {
   }
 }
 
-function withPolicy(url: string, policy: Policy | undefined): string {
-  return policy ? `${url}${url.includes("?") ? "&" : "?"}policy=${policy}` : url;
+function withTerms(url: string, terms: { readonly policy: Policy | undefined; readonly base?: unknown }): string {
+  const said = Object.entries(terms).flatMap(([name, value]) => (value ? [`${name}=${value}`] : []));
+  return said.length > 0 ? `${url}${url.includes("?") ? "&" : "?"}${said.join("&")}` : url;
 }

@@ -99,10 +99,9 @@ class RestSource<T extends object> extends WatchedSource<T> {
     checkBase(options, isArray);
     for (const one of list) {
       const { id, _rev } = typeof one === "object" ? one : { id: one, _rev: undefined };
-      // Where no policy is said a condition is one by itself, which the model's own may not be.
-      const base = options.base ?? (options.policy && _rev);
-      const headers = base === undefined || base === null ? {} : { "if-match": `"${base}"` };
-      const stays = (await this.#write("DELETE", `${this.#url(String(id))}${terms(options)}`, options, { headers })) as Stored<T> | undefined;
+      const base = options.base ?? _rev ?? undefined;
+      const url = `${this.#url(String(id))}${terms(options, base)}`;
+      const stays = (await this.#write("DELETE", url, options, { headers: {} })) as Stored<T> | undefined;
       this.#wrote([[String(id), stays]]);
     }
   }
@@ -208,9 +207,14 @@ function checkBase({ base }: DeleteOptions, isArray: boolean): void {
   throw new BacksyncError({ code: "invalid_options", message: "base goes with one record; of several each bears its own as _rev" });
 }
 
-function terms({ policy, prefer, replace }: WriteOptions): string {
-  const said = { ...(policy && { policy }), ...(prefer && { prefer }), ...(replace && { replace: "true" }) };
-  return Object.keys(said).length > 0 ? `?${new URLSearchParams(said as Record<string, string>)}` : "";
+function terms({ policy, prefer, replace }: WriteOptions, base?: number): string {
+  const said = {
+    ...(policy && { policy }),
+    ...(prefer && { prefer }),
+    ...(replace && { replace: "true" }),
+    ...(base !== undefined && { base: String(base) }),
+  };
+  return Object.keys(said).length > 0 ? `?${new URLSearchParams(said)}` : "";
 }
 
 async function bodyOf(response: Response): Promise<unknown> {

@@ -20,7 +20,7 @@ export function freshBackbone(name = "backbone") {
   return require(name);
 }
 
-export const startBroker = (t) => Broker.start(t, { settings: REFERENCES, store: "memory:" });
+export const startBroker = (t, settings = []) => Broker.start(t, { settings: [...REFERENCES, ...settings], store: "memory:" });
 
 /** A client with quick reconnects. `transports`: instead of a WebSocket. */
 export function clientOf(t, broker, options = {}) {
@@ -49,7 +49,8 @@ function ajaxByFetch(Backbone) {
   const requests = [];
   Backbone.ajax = ({ type, url, data, contentType, success, error }) => {
     const query = type === "GET" && data ? `?${new URLSearchParams(data)}` : "";
-    requests.push(`${type} ${decodeURIComponent(new URL(url).pathname + query)}`);
+    const { pathname, search } = new URL(url + query);
+    requests.push(`${type} ${decodeURIComponent(pathname + search)}`);
     const init = { method: type, ...(contentType && { headers: { "content-type": contentType } }), ...(type !== "GET" && data && { body: data }) };
     fetch(url + query, init).then(async (response) => {
       const body = response.status === 204 ? undefined : await response.json();
