@@ -186,7 +186,15 @@ pub fn string(value: Raw<'_>) -> Option<Cow<'_, str>> {
 
 /// The elements of a JSON array, unparsed; `None` for any other value.
 pub fn elements(value: Raw<'_>) -> Option<Vec<Raw<'_>>> {
-    value.get().starts_with('[').then(|| serde_json::from_str(value.get()).ok()).flatten()
+    value.get().starts_with('[').then(|| array(value.get()).ok()).flatten()
+}
+
+/// The elements of the JSON array that a text is, unparsed.
+///
+/// # Errors
+/// What `serde_json` says where it is none.
+pub fn array(text: &str) -> Result<Vec<Raw<'_>>, serde_json::Error> {
+    scan::array(text).map_or_else(|| serde_json::from_str(text), Ok)
 }
 
 /// Whether arrays and objects nest deeper than `limit`. The text must be valid JSON.
@@ -313,6 +321,16 @@ mod tests {
         assert!(is_deeper_than(r#"{"a":[1,{"b":2}]}"#, 2));
         assert!(!is_deeper_than(r#"["[[[[[[\"[[[[[[\\"]"#, 1));
         assert!(!is_deeper_than("[[],[],[],[]]", 2));
+    }
+
+    #[test]
+    fn an_array_is_read_whole_or_not_at_all() {
+        let texts = |text| array(text).ok().map(|elements| elements.into_iter().map(Raw::get).collect::<Vec<_>>());
+        assert_eq!(texts(" [ ] "), Some(vec![]));
+        assert_eq!(texts(r#"[1, {"a":[2]},"\u00e9]", null]"#), Some(vec!["1", r#"{"a":[2]}"#, r#""\u00e9]""#, "null"]));
+        for wrong in ["", "{}", "[", "[1,]", "[1] 2", "[1 2]", "[+1]", r#"["\x"]"#] {
+            assert_eq!(texts(wrong), None, "{wrong}");
+        }
     }
 
     #[test]

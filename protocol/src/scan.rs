@@ -17,6 +17,14 @@ pub(crate) fn object(text: &str) -> Option<Members<'_>> {
     cursor.end().then_some(members)
 }
 
+/// The elements of the array that the text is, with white space around it.
+pub(crate) fn array(text: &str) -> Option<Vec<Raw<'_>>> {
+    let mut cursor = Cursor { text, at: 0 };
+    cursor.skip_space();
+    let elements = cursor.elements()?;
+    cursor.end().then_some(elements)
+}
+
 /// The members of an envelope: to `each` come a name and its value, that of `data` opened up.
 pub(crate) fn envelope<'a>(text: &'a str, mut each: impl FnMut(&str, Member<'a>)) -> Option<()> {
     let mut cursor = Cursor { text, at: 0 };

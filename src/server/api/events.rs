@@ -19,7 +19,7 @@ use actix_web::{
     body::{BodySize, MessageBody},
     http::header,
 };
-use backsync_protocol::{ErrorCode, ErrorObject, json::Raw};
+use backsync_protocol::{ErrorCode, ErrorObject, json};
 use bytes::Bytes;
 use std::{
     convert::Infallible,
@@ -128,10 +128,6 @@ fn poll_any(exchange: &Exchange, context: &Context<'_>) -> Poll<Bytes> {
 /// What a reply tells, as the pushes that would have told it. Only the last has a position, so that who loses the connection
 /// before it is told again.
 fn append_told(model: &str, reply: &Reply, has_since: bool, out: &mut String) -> Result<(), Problem> {
-    let elements = |text: &str| -> Result<Vec<String>, Problem> {
-        let elements: Vec<Raw<'_>> = serde_json::from_str(text).map_err(|cause| no_json(cause.to_string()))?;
-        Ok(elements.into_iter().map(|element| element.get().to_owned()).collect())
-    };
     let mut push = |method: &str, data: &str| {
         writeln!(out, "data: {{\"event\":\"{model}:{method}\",\"data\":{data}}}\n")
             .expect("writing to a string cannot fail");
@@ -139,11 +135,12 @@ fn append_told(model: &str, reply: &Reply, has_since: bool, out: &mut String) ->
     if has_since && reply.is_reset {
         push("reset", reply.data());
     } else if has_since {
-        for id in elements(reply.deleted.as_deref().unwrap_or("[]"))? {
-            push("delete", &format!("{{\"id\":{id}}}"));
+        let not_understood = |cause: serde_json::Error| no_json(cause.to_string());
+        for id in json::array(reply.deleted.as_deref().unwrap_or("[]")).map_err(not_understood)? {
+            push("delete", &format!("{{\"id\":{}}}", id.get()));
         }
-        for record in elements(reply.data())? {
-            push("upsert", &record);
+        for record in json::array(reply.data()).map_err(not_understood)? {
+            push("upsert", record.get());
         }
     }
     if let Some(position) = &reply.position {

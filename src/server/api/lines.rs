@@ -211,9 +211,9 @@ impl Lines {
         let is_whole = self.outcomes.is_empty() && self.unanswered == 0 && self.offers.is_empty();
         match reply {
             Ok(reply) => match reply.elements() {
-                Some(stamps) => self.outcomes.extend(stamps.map(Ok)),
-                None => {
-                    tracing::error!("the reply to a batch is not understood");
+                Ok(stamps) => self.outcomes.extend(stamps.map(Ok)),
+                Err(cause) => {
+                    tracing::error!(error = %cause, "the reply to a batch is not understood");
                     let error = ErrorObject::new(ErrorCode::Internal, "the server does not understand itself");
                     self.outcomes.resize_with(count, || Err(error.clone()));
                 }

@@ -1,14 +1,16 @@
 //! A reply of the broker's, as HTTP takes it apart.
 
 use super::exchange::ending;
-use backsync_protocol::{ErrorCode, ErrorObject};
+use backsync_protocol::{
+    ErrorCode, ErrorObject,
+    json::{self, Members, Raw},
+};
 use bytes::Bytes;
-use serde::{Deserialize, Deserializer};
-use serde_json::value::RawValue;
-use std::{collections::BTreeMap, ops::Range};
+use serde::Deserialize;
+use std::{borrow::Cow, collections::BTreeMap, error::Error, ops::Range};
 
 /// A reply that is no error.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Reply {
     text: Bytes,
     data: Range<usize>,
@@ -28,32 +30,6 @@ pub(super) struct Reply {
     pub(super) next: Option<Option<String>>,
 }
 
-#[derive(Deserialize)]
-struct Parts<'a> {
-    #[serde(default)]
-    event: String,
-    #[serde(borrow)]
-    data: &'a RawValue,
-    position: Option<String>,
-    error: Option<ErrorObject>,
-    #[serde(default)]
-    positions: BTreeMap<String, String>,
-    #[serde(default)]
-    created: bool,
-    changed: Option<(u64, u64)>,
-    #[serde(borrow)]
-    deleted: Option<&'a RawValue>,
-    #[serde(default)]
-    reset: bool,
-    #[serde(default, deserialize_with = "there")]
-    next: Option<Option<String>>,
-}
-
-/// A member that is there, if only as `null`.
-fn there<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Option<String>>, D::Error> {
-    Option::deserialize(value).map(Some)
-}
-
 /// What a record says of itself.
 #[derive(Debug, Deserialize)]
 pub(super) struct Stamp {
@@ -68,22 +44,36 @@ impl Reply {
     /// # Errors
     /// The error that it tells, or that the server goes.
     pub(super) fn parse(text: Bytes) -> Result<Self, ErrorObject> {
-        let parts: Result<Parts<'_>, _> = serde_json::from_slice(&text);
-        let parts = parts.map_err(|cause| {
+        Self::read(&text).unwrap_or_else(|cause| {
             tracing::error!(error = %cause, "a reply is not understood");
-            ErrorObject::new(ErrorCode::Internal, "the server does not understand itself")
-        })?;
-        if let Some(error) = parts.error {
-            return Err(error);
+            Err(ErrorObject::new(ErrorCode::Internal, "the server does not understand itself"))
+        })
+    }
+
+    fn read(text: &Bytes) -> Result<Result<Self, ErrorObject>, Box<dyn Error>> {
+        let members = Members::parse(std::str::from_utf8(text)?)?;
+        let string = |value: Raw<'_>| json::string(value).map(Cow::into_owned);
+        let (mut reply, mut data) = (Self { text: text.clone(), ..Self::default() }, None);
+        for (name, value) in &members.0 {
+            let get = value.get();
+            match name.as_ref() {
+                "event" if get == "\"$session:close\"" => return Ok(Err(ending())),
+                "error" => return Ok(Err(serde_json::from_str(get)?)),
+                "data" => data = Some(get),
+                "position" => reply.position = string(*value),
+                "positions" => reply.positions = serde_json::from_str(get)?,
+                "created" => reply.is_created = get == "true",
+                "changed" => reply.changed = serde_json::from_str(get)?,
+                "deleted" => reply.deleted = Some(get.to_owned()),
+                "reset" => reply.is_reset = get == "true",
+                "next" => reply.next = Some(string(*value)),
+                _ => {}
+            }
         }
-        if parts.event == "$session:close" {
-            return Err(ending());
-        }
-        let start = parts.data.get().as_ptr() as usize - text.as_ptr() as usize;
-        let data = start..start + parts.data.get().len();
-        let Parts { position, positions, created, changed, reset, next, .. } = parts;
-        let deleted = parts.deleted.map(|deleted| deleted.get().to_owned());
-        Ok(Self { data, position, positions, is_created: created, changed, deleted, is_reset: reset, next, text })
+        let data = data.ok_or("it has no data")?;
+        let start = data.as_ptr() as usize - text.as_ptr() as usize;
+        reply.data = start..start + data.len();
+        Ok(Ok(reply))
     }
 
     /// Its `data`, as JSON text.
@@ -97,9 +87,9 @@ impl Reply {
     }
 
     /// The elements of `data` that is an array, as JSON text.
-    pub(super) fn elements(&self) -> Option<impl Iterator<Item = Bytes>> {
-        let elements: Vec<&RawValue> = serde_json::from_str(self.data()).ok()?;
-        Some(elements.into_iter().map(|element| self.text.slice_ref(element.get().as_bytes())))
+    pub(super) fn elements(&self) -> Result<impl Iterator<Item = Bytes>, serde_json::Error> {
+        let elements = json::array(self.data())?;
+        Ok(elements.into_iter().map(|element| self.text.slice_ref(element.get().as_bytes())))
     }
 
     /// Of `data` that is one record: its name and revision.
