@@ -45,7 +45,7 @@ pub trait Receiver: Send + Sync {
 pub type Followed = Option<Pin<Box<dyn Future<Output = ()> + Send>>>;
 
 /// Names one node's attachment to a bus.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Origin(u64);
 
 impl Origin {
@@ -74,6 +74,10 @@ pub trait Bus: Send + Sync + 'static {
 
     /// From when the answer is done on, publications of the others about this model reach the node, as far as any do.
     fn follow(&self, origin: Origin, model: &ModelName) -> Followed;
+
+    /// The opposite, for as long as [`Self::follow`] is not called again: what was called last holds, also where a connection is made
+    /// anew; must not block.
+    fn unfollow(&self, origin: Origin, model: &ModelName);
 
     /// Publications about this model do not arrive though others make some: mend that; must not block.
     fn mend(&self, origin: Origin, model: &ModelName);
