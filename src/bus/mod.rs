@@ -12,6 +12,8 @@ mod redis;
 
 pub use local::Local;
 pub use redis::Redis;
+#[cfg(test)]
+pub(crate) use redis::over_redis;
 
 use crate::store::Change;
 use backsync_protocol::{Epoch, ModelName, Position};

@@ -20,6 +20,8 @@ use std::{
     },
     time::Duration,
 };
+#[cfg(test)]
+pub(crate) use tests::over_redis;
 use tokio::{
     sync::{Notify, oneshot},
     time::{sleep, timeout},
@@ -359,6 +361,12 @@ mod tests {
         real_redis::{self, Options, Reply},
     };
     use std::time::Instant;
+
+    /// A bus over a real Redis, of a node that has a name of its own.
+    pub(crate) fn over_redis(url: &str) -> Arc<dyn Bus> {
+        let node = uuid::Uuid::new_v4().to_string();
+        Arc::new(Redis::new(link::open::open(&url.parse().unwrap()).unwrap(), &node, HashMap::new(), false))
+    }
 
     struct Deaf;
     impl Receiver for Deaf {
