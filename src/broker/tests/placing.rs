@@ -192,6 +192,23 @@ fn what_nobody_has_use_for_is_let_go_of_after_a_while() {
 }
 
 #[test]
+fn a_node_that_watches_lets_go_by_itself_a_minute_or_two_after_the_last_use() {
+    run(async |mut world: World| {
+        world.here.send("read", json!({"options": {"listen": false}}));
+        world.settle().await;
+        let watch = tokio::spawn(world.here.broker.clone().watch());
+        let begin = tokio::time::Instant::now();
+        while world.here.is_followed() {
+            tokio::time::advance(Duration::from_millis(100)).await;
+            world.settle().await;
+            assert!(begin.elapsed() < Duration::from_secs(150));
+        }
+        assert!(begin.elapsed() > Duration::from_secs(60));
+        watch.abort();
+    });
+}
+
+#[test]
 fn who_begins_to_listen_while_a_model_is_let_go_of_misses_nothing_and_hears_nothing_twice() {
     // Let go of before, and at every moment of the read; with and without a history before that.
     for moment in 0..40 {
