@@ -90,7 +90,7 @@ impl Broker {
     /// Have the models of these writes placed, where the store says at once where they stand. Answers whether they all are.
     fn place_at_once(&self, writes: &[Write]) -> bool {
         writes.iter().flat_map(|write| &write.models).all(|model| {
-            if !model.is_placed()
+            if !model.is_ready()
                 && let Answer::Ready(Some(Ok(position))) = self.stands(model)
             {
                 self.place_at(model, position);
@@ -109,7 +109,7 @@ impl Broker {
 
     /// Ask the store where a model stands, so that delivery knows where it begins.
     pub(super) async fn place(&self, model: &Arc<Model>) -> Result<(), StoreError> {
-        if !model.is_placed() {
+        while !model.is_ready() {
             self.place_at(model, self.stands(model).await?);
         }
         Ok(())
@@ -117,7 +117,7 @@ impl Broker {
 
     /// Ask the store where a model stands, once nothing that others tell of it can be missed any more.
     pub(super) fn stands(&self, model: &Model) -> Answer<Position> {
-        match self.0.parts.bus.follow(self.origin(), &model.name) {
+        match model.follow(|| self.0.parts.bus.follow(self.origin(), &model.name)) {
             None => self.store().position(&model.name),
             Some(followed) => {
                 let (store, name) = (self.store().clone(), model.name.clone());
@@ -129,7 +129,7 @@ impl Broker {
         }
     }
 
-    /// The store said where a model stands.
+    /// The store said where a model stands. It may have been let go of since it was asked.
     pub(super) fn place_at(&self, model: &Arc<Model>, position: Position) {
         if let Some(gap) = model.place(position) {
             self.close(model, gap);
@@ -241,7 +241,7 @@ impl Broker {
             self.presence().failed(&model.name, named);
         }
         match completion {
-            Completion::Reply(to) if models[models.len() - 1].is_placed() => {
+            Completion::Reply(to) if models[models.len() - 1].has_begun() => {
                 // Behind whatever of this model waits before it, so that replies keep their order.
                 let settled = Settled { to, outcome: Err(failure), behind: Few::new() };
                 self.offer(&models[models.len() - 1], here, None, Some((None, settled)));

@@ -20,10 +20,13 @@ use std::{
 /// How a model's changes go out.
 #[derive(Debug, Default)]
 pub(super) struct Delivery {
-    /// None until the store said where the model stands.
+    /// None until the store said where the model stands for the first time. It stays when the model is let go of: what is under way
+    /// then goes out as ever.
     sequencer: Option<Sequencer<Stretch>>,
     era: u64,
-    /// Whether others told of changes before that.
+    /// Whether the bus was told to bring the changes of others.
+    is_followed: bool,
+    /// Whether others told of changes while the model was not placed.
     heard: bool,
     /// For each worker, how many listeners of each framing.
     interest: Vec<[u32; Framing::ALL.len()]>,
@@ -86,26 +89,63 @@ pub(crate) enum Gap {
 }
 
 impl Model {
-    /// Delivery begins after `position`, unless it has begun. What others told of while the store was asked is to be read.
+    /// Have the bus told by `follow` that the changes of others are wanted.
+    pub(super) fn follow<T>(&self, follow: impl FnOnce() -> T) -> T {
+        let mut delivery = self.delivery();
+        delivery.is_followed = true;
+        // Under the lock, as the opposite is: the bus is told in the order of what holds here.
+        follow()
+    }
+
+    /// The store, asked after [`Self::follow`], has the model here: delivery begins after that, or hears of it where it has begun. What
+    /// others told of while the store was asked is to be read. Where the model was let go of meanwhile, the store has to be
+    /// asked again.
     pub(super) fn place(&self, position: Position) -> Option<Gap> {
         let mut delivery = self.delivery();
-        if delivery.sequencer.is_some() {
+        if !delivery.is_followed {
             return None;
         }
-        let mut sequencer = Sequencer::new(position);
-        if delivery.heard {
+        let (is_idle, heard) = (self.is_idle(&delivery), std::mem::take(&mut delivery.heard));
+        let sequencer = delivery.sequencer.get_or_insert_with(|| Sequencer::new(position));
+        let is_other = is_idle && sequencer.skip(position);
+        sequencer.hear(position);
+        if heard {
             sequencer.doubt();
         }
-        delivery.sequencer = Some(sequencer);
+        delivery.era += u64::from(is_other);
         self.placed.store(true, Ordering::Release);
         delivery.gap(Gap::Missing)
     }
 
-    /// Keep in mind that others told of changes, where it is not known yet where delivery begins. Answers whether that is so.
+    /// Have the bus told by `unfollow` that the changes of others are not wanted, where nobody had use for them since this was
+    /// called before.
+    pub(super) fn let_go(&self, unfollow: impl FnOnce()) {
+        let mut delivery = self.delivery();
+        let was_used = self.used.swap(false, Ordering::Relaxed);
+        if was_used || !delivery.is_followed || !self.is_idle(&delivery) {
+            return;
+        }
+        delivery.is_followed = false;
+        self.placed.store(false, Ordering::Release);
+        unfollow();
+    }
+
+    /// Whether nobody listens, and no outcome waits.
+    fn is_idle(&self, delivery: &Delivery) -> bool {
+        self.framings() == Framings::default() && delivery.waiting.is_empty()
+    }
+
+    /// Whether delivery has ever begun: an outcome may wait.
+    pub(super) fn has_begun(&self) -> bool {
+        self.delivery().sequencer.is_some()
+    }
+
+    /// Keep in mind that others told of changes, where the model is not placed. Answers whether that is so.
     pub(crate) fn hear_early(&self) -> bool {
         let mut delivery = self.delivery();
-        delivery.heard |= delivery.sequencer.is_none();
-        delivery.sequencer.is_none()
+        let is_early = !self.is_placed();
+        delivery.heard |= is_early;
+        is_early
     }
 
     /// The model stands here, as somebody says who asked the store.
@@ -144,6 +184,7 @@ impl Model {
         let any = |framing: Framing| delivery.interest.iter().any(|worker| worker[framing.index()] > 0);
         let framings = Framing::ALL.into_iter().filter(|f| any(*f)).fold(Framings::default(), Framings::with);
         self.framings.store(framings.0, Ordering::Release);
+        self.used.store(true, Ordering::Relaxed);
         delivery.stand()
     }
 

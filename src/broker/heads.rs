@@ -1,12 +1,16 @@
-//! Where the store's models stand, asked now and then: so everything comes right, however much a bus loses.
+//! Where the store's models stand, asked now and then: so everything comes right, however much a bus loses. Models that nobody
+//! has use for are let go of.
 
-use super::{Broker, model::Model};
+use super::{Broker, chunk::Framings, model::Model};
 use crate::store::StoreError;
 use backsync_protocol::{ModelName, Position};
 use std::{sync::Arc, time::Duration};
 
 /// How often is asked. What a bus loses is missing for no longer than twice that.
 const TICK: Duration = Duration::from_millis(500);
+/// After so many looks models are let go of that nobody had use for since as many looks before: a minute or two after the last use, so
+/// that who comes back soon finds all as it was.
+const LOOKS: u64 = 120;
 /// How many models are asked for at once.
 const AT_ONCE: usize = 500;
 
@@ -18,8 +22,11 @@ impl Broker {
             return;
         }
         let mut is_failing = false;
-        loop {
+        for looks in 1_u64.. {
             tokio::time::sleep(TICK).await;
+            if looks % LOOKS == 0 {
+                self.let_go();
+            }
             match self.look().await {
                 Ok(()) => is_failing = false,
                 Err(cause) if !std::mem::replace(&mut is_failing, true) => {
@@ -32,6 +39,12 @@ impl Broker {
 
     /// Look once. What is missing since the look before is read from the log, and the bus is to see why it did not bring it.
     pub(super) async fn look(&self) -> Result<(), StoreError> {
+        for model in self.models() {
+            if !model.is_placed() && model.framings() != Framings::default() {
+                // Somebody began to listen in the moment in which it was let go of.
+                self.place(&model).await?;
+            }
+        }
         self.ask_heads(|model, position| {
             if model.is_late(position) {
                 self.0.parts.bus.mend(self.origin(), &model.name);
@@ -39,6 +52,14 @@ impl Broker {
             }
         })
         .await
+    }
+
+    /// Let go of models that nobody had use for since this was called before: others' changes to them are not told here, until somebody
+    /// has use for them again.
+    pub(super) fn let_go(&self) {
+        for model in self.models() {
+            model.let_go(|| self.0.parts.bus.unfollow(self.origin(), &model.name));
+        }
     }
 
     /// The bus was away: read whatever is missing now.

@@ -32,8 +32,10 @@ pub(crate) struct Model {
     pub(crate) turns: Arc<Turns>,
     /// A summary of `Delivery::interest`, to be read without the lock.
     pub(super) framings: AtomicU16,
-    /// Whether `Delivery::sequencer` is there, to be read without the lock.
+    /// Whether it is known where delivery begins, and others' changes are told; changed under the lock, to be read without.
     pub(super) placed: AtomicBool,
+    /// Whether somebody had use for that lately.
+    pub(super) used: AtomicBool,
     delivery: Mutex<Delivery>,
     /// What is known of it for those who go by time.
     pub(super) feed: Feed,
@@ -59,6 +61,7 @@ impl Model {
             turns,
             framings: AtomicU16::new(0),
             placed: AtomicBool::new(false),
+            used: AtomicBool::new(false),
             delivery: Mutex::default(),
             feed: Feed::default(),
         }
@@ -88,6 +91,14 @@ impl Model {
     /// Whether it is known where delivery begins.
     pub(crate) fn is_placed(&self) -> bool {
         self.placed.load(Ordering::Acquire)
+    }
+
+    /// The same, for who has use for it: it is not let go of for a while.
+    pub(crate) fn is_ready(&self) -> bool {
+        if !self.used.load(Ordering::Relaxed) {
+            self.used.store(true, Ordering::Relaxed);
+        }
+        self.is_placed()
     }
 
     /// Framings that somebody listens with. Who begins to listen after this was asked reads the store afterwards, and so

@@ -83,6 +83,19 @@ impl<R: Run> Sequencer<R> {
         *self = Self::new(Position { epoch, ..self.position });
     }
 
+    /// Nobody hears: what there is up to a position need not go out. Answers whether that is of another history, and the log is to say
+    /// which of the two goes on.
+    pub(crate) fn skip(&mut self, position: Position) -> bool {
+        if position.epoch != self.position.epoch {
+            *self = Self::new(position);
+            self.in_doubt = true;
+            return true;
+        }
+        self.position.revision = self.position.revision.max(position.revision);
+        self.known = self.known.max(position.revision);
+        false
+    }
+
     /// Take a run in. One that straddles the point reached counts as a gap: the rest of it is read from the log.
     pub(crate) fn accept(&mut self, epoch: Epoch, run: R) -> Verdict<R> {
         if epoch != self.position.epoch {
@@ -195,6 +208,19 @@ mod tests {
         assert_eq!((s.ask(), s.ask()), (Some(at(EPOCH, 1)), None));
         // What comes in while the log is read is asked for the next time.
         assert_eq!((accept(&mut s, R(4, 4)), s.ask()), (None, Some(at(EPOCH, 1))));
+    }
+
+    #[test]
+    fn what_nobody_hears_is_skipped_but_never_backwards() {
+        let other = Epoch(NonZeroU64::MAX);
+        let mut s = sequencer();
+        assert_eq!(accept(&mut s, R(8, 8)), None);
+        assert_eq!((s.skip(at(EPOCH, 7)), s.position(), s.has_gap()), (false, at(EPOCH, 7), true));
+        assert_eq!((s.skip(at(EPOCH, 3)), s.position(), s.has_gap()), (false, at(EPOCH, 7), true));
+        assert_eq!((s.skip(at(EPOCH, 9)), s.position(), s.has_gap()), (false, at(EPOCH, 9), false));
+        assert_eq!(accept(&mut s, R(10, 10)), Some(vec![R(10, 10)]), "what waited is over");
+        // Whether that is before the fork or behind it the log knows.
+        assert_eq!((s.skip(at(other, 4)), s.position(), s.has_gap()), (true, at(other, 4), true));
     }
 
     #[test]

@@ -4,7 +4,10 @@
 use super::{Bus, Followed, Local, Origin, Publication, Receiver};
 use crate::random::Random;
 use backsync_protocol::ModelName;
-use std::sync::{Mutex, Weak};
+use std::{
+    collections::{HashSet, VecDeque},
+    sync::{Mutex, Weak},
+};
 use tokio::sync::oneshot;
 
 /// Publications on their way, each to one node.
@@ -16,15 +19,40 @@ pub(crate) struct Faulty {
     state: Mutex<State>,
     /// The store tells the others by itself, as one over Redis does.
     store_publishes: bool,
+    /// It loses nothing of what is followed.
+    is_faithful: bool,
 }
 
 #[derive(Default)]
 struct State {
     on_the_way: Vec<(Weak<dyn Receiver>, Publication)>,
-    /// Nodes that begin to follow a model.
-    following: Vec<oneshot::Sender<()>>,
+    /// What was asked for and is not done yet: to follow a model, and whom to tell of it, or to follow it no more.
+    asked: VecDeque<(Origin, ModelName, Option<oneshot::Sender<()>>)>,
+    followed: HashSet<(Origin, ModelName)>,
     is_cut: bool,
     mended: usize,
+}
+
+impl State {
+    /// Do what was asked first; false where there is nothing.
+    fn turn(&mut self) -> bool {
+        let Some((origin, model, begun)) = self.asked.pop_front() else { return false };
+        match begun {
+            Some(begun) => {
+                self.followed.insert((origin, model));
+                // Who wanted to follow may be no more.
+                let _ = begun.send(());
+            }
+            None => drop(self.followed.remove(&(origin, model))),
+        }
+        true
+    }
+
+    fn ask(&mut self, origin: Origin, model: &ModelName, begun: Option<oneshot::Sender<()>>) {
+        self.asked.push_back((origin, model.clone(), begun));
+        // It is done as soon as the bus is there; nobody waits for that.
+        while self.is_cut && self.turn() {}
+    }
 }
 
 impl Faulty {
@@ -33,21 +61,23 @@ impl Faulty {
         Self { store_publishes: true, ..Self::default() }
     }
 
-    /// Take one of the steps there are: deliver a publication, lose it or deliver it and keep it, or have a node follow a model;
-    /// false where there is none.
+    /// One that loses nothing of what is followed.
+    pub(crate) fn faithful() -> Self {
+        Self { is_faithful: true, ..Self::default() }
+    }
+
+    /// Take one of the steps there are: deliver a publication, lose it or deliver it and keep it, or have a node follow a model
+    /// or follow it no more; false where there is none.
     pub(crate) fn step(&self, random: &mut Random) -> bool {
         let (node, publication) = {
             let mut state = self.state.lock().unwrap();
-            let State { on_the_way, following, .. } = &mut *state;
-            let at = random.index((on_the_way.len() + following.len()).max(1));
-            if at >= on_the_way.len() {
-                let Some(begun) = following.pop() else { return false };
-                // Who wanted to follow may be no more.
-                let _ = begun.send(());
-                return true;
+            let at = random.index((state.on_the_way.len() + state.asked.len()).max(1));
+            if at >= state.on_the_way.len() {
+                return state.turn();
             }
+            let on_the_way = &mut state.on_the_way;
             match random.below(4) {
-                0 => {
+                0 if !self.is_faithful => {
                     on_the_way.swap_remove(at);
                     return true;
                 }
@@ -66,8 +96,7 @@ impl Faulty {
         let mut state = self.state.lock().unwrap();
         state.is_cut = true;
         state.on_the_way.clear();
-        // Nobody waits for a bus that is down.
-        state.following.clear();
+        while state.turn() {}
     }
 
     /// Work again; all nodes are told that it was away.
@@ -77,6 +106,11 @@ impl Faulty {
         }
         let nodes: Vec<_> = self.nodes.lock().unwrap().iter().filter_map(|(_, node)| node.upgrade()).collect();
         nodes.iter().for_each(|node| node.doubt());
+    }
+
+    /// Whether a node is told of a model.
+    pub(crate) fn is_followed(&self, origin: Origin, model: &ModelName) -> bool {
+        self.state.lock().unwrap().followed.contains(&(origin, model.clone()))
     }
 
     /// How often a node asked to have a model mended.
@@ -96,8 +130,10 @@ impl Bus for Faulty {
         let nodes = self.nodes.lock().unwrap();
         let others = nodes.iter().filter(|(other, node)| *other != origin && node.strong_count() > 0);
         let mut state = self.state.lock().unwrap();
-        if !state.is_cut {
-            state.on_the_way.extend(others.map(|(_, node)| (node.clone(), publication.clone())));
+        let State { on_the_way, followed, is_cut, .. } = &mut *state;
+        if !*is_cut {
+            let hearing = others.filter(|(other, _)| followed.contains(&(*other, publication.model.clone())));
+            on_the_way.extend(hearing.map(|(_, node)| (node.clone(), publication.clone())));
         }
     }
 
@@ -109,17 +145,21 @@ impl Bus for Faulty {
         !self.store_publishes && self.has_others(origin)
     }
 
-    fn follow(&self, _: Origin, _: &ModelName) -> Followed {
+    fn follow(&self, origin: Origin, model: &ModelName) -> Followed {
+        let (begun, begins) = oneshot::channel();
         let mut state = self.state.lock().unwrap();
+        state.ask(origin, model, Some(begun));
         if state.is_cut {
             return None;
         }
-        let (begun, begins) = oneshot::channel();
-        state.following.push(begun);
         Some(Box::pin(async {
-            // It is cut, and cannot say.
+            // Whoever asked may be no more.
             let _ = begins.await;
         }))
+    }
+
+    fn unfollow(&self, origin: Origin, model: &ModelName) {
+        self.state.lock().unwrap().ask(origin, model, None);
     }
 
     fn mend(&self, _: Origin, _: &ModelName) {

@@ -51,6 +51,8 @@ impl Bus for Local {
         None
     }
 
+    fn unfollow(&self, _: Origin, _: &ModelName) {}
+
     fn mend(&self, _: Origin, _: &ModelName) {}
 }
 

@@ -12,6 +12,8 @@ mod redis;
 
 pub use local::Local;
 pub use redis::Redis;
+#[cfg(test)]
+pub(crate) use redis::over_redis;
 
 use crate::store::Change;
 use backsync_protocol::{Epoch, ModelName, Position};
@@ -45,7 +47,7 @@ pub trait Receiver: Send + Sync {
 pub type Followed = Option<Pin<Box<dyn Future<Output = ()> + Send>>>;
 
 /// Names one node's attachment to a bus.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Origin(u64);
 
 impl Origin {
@@ -74,6 +76,10 @@ pub trait Bus: Send + Sync + 'static {
 
     /// From when the answer is done on, publications of the others about this model reach the node, as far as any do.
     fn follow(&self, origin: Origin, model: &ModelName) -> Followed;
+
+    /// The opposite, for as long as [`Self::follow`] is not called again: what was called last holds, also where a connection is made
+    /// anew; must not block.
+    fn unfollow(&self, origin: Origin, model: &ModelName);
 
     /// Publications about this model do not arrive though others make some: mend that; must not block.
     fn mend(&self, origin: Origin, model: &ModelName);

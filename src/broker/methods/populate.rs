@@ -112,7 +112,7 @@ fn next(hub: &mut Hub, mut populated: Populated) {
         let refusal = error::limit("this connection would have more listeners than it may", limit);
         return fail(hub, populated, &refusal);
     }
-    if !model.is_placed() {
+    if !model.is_ready() {
         let position = hub.broker.stands(&model);
         return read::when_answered(hub, position, move |hub, position| match position {
             Ok(position) => {

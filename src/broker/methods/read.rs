@@ -77,14 +77,14 @@ pub(super) fn begin(hub: &mut Hub, call: &Call<'_>) -> Result<Progress, ErrorObj
 
 /// First of all the node has to know where delivery of the model begins.
 fn place(hub: &mut Hub, read: Read) {
-    if read.model.is_placed() {
+    if read.model.is_ready() {
         return ask_handler(hub, read);
     }
     let position = hub.broker.stands(&read.model);
     when_answered(hub, position, |hub, position| match position {
         Ok(position) => {
             hub.broker.place_at(&read.model, position);
-            ask_handler(hub, read);
+            place(hub, read);
         }
         Err(cause) => fail(hub, read, &cause),
     });

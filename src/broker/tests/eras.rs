@@ -199,9 +199,11 @@ fn it_is_waited_for_too_where_the_store_tells_of_commits() {
 fn the_broker_tells_others_only_what_the_store_does_not() {
     for (bus, is_told) in [(Faulty::default(), true), (Faulty::of_the_store(), false)] {
         run_over(bus, async |node: Node| {
-            let _other = Broker::new(Parts { bus: node.bus.clone(), ..parts(node.store.clone()) });
-            // The first has the model placed, with a bus that is cut, and nobody waits for it.
-            node.broker.upsert("M", &json!({"id": "a", "n": 1})).await.unwrap();
+            let other = Broker::new(Parts { bus: node.bus.clone(), ..parts(node.store.clone()) });
+            // Both have the model placed, with a bus that is cut, and nobody waits for it.
+            for broker in [&node.broker, &other] {
+                broker.upsert("M", &json!({"id": "a", "n": 1})).await.unwrap();
+            }
             node.bus.come_back();
             node.broker.upsert("M", &json!({"id": "a", "n": 2})).await.unwrap();
             assert_eq!(node.bus.step(&mut Random::seeded(1)), is_told);

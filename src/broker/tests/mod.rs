@@ -3,6 +3,7 @@
 mod client;
 mod eras;
 mod lagging;
+mod on_redis;
 mod placing;
 mod presence;
 mod simulation;

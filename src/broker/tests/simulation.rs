@@ -3,8 +3,9 @@
 //! One to three nodes over one store, each with two hubs; connections that come and go, listen to everything or with filters,
 //! resume where they were and repeat what was not answered. The store's work and answers are let through one by one, and fail
 //! now and then; the bus loses, repeats and reorders, is cut and comes back, or is dead for good; clocks step; some read slowly;
-//! nodes die and start anew; the store is put back to an earlier state, under nodes that run on. All of it is driven by a seeded
-//! random choice in one thread, time too. `docs/testing.md` says how to try more seeds, and one again.
+//! nodes die and start anew, and let go of what nobody listens to; the store is put back to an earlier state, under nodes that run
+//! on. All of it is driven by a seeded random choice in one thread, time too. `docs/testing.md` says how to try more seeds, and one
+//! again.
 
 use super::{
     client::{Ask, Client},
@@ -61,6 +62,8 @@ struct World {
     is_failing: bool,
     /// Whether some read slowly.
     are_slow: bool,
+    /// Whether all that happens is told by the bus: it loses nothing, no node dies, no store fails, and nobody looks where it stands.
+    is_told: bool,
     rules: ModelRules,
     nodes: Vec<Node>,
     clients: Vec<Client>,
@@ -86,14 +89,18 @@ impl World {
         let policy = random.pick(&[ConflictPolicy::ClientWins, ConflictPolicy::LatestWins]);
         let rules = ModelRules { bounds, policy, push_evictions: true, ..ModelRules::default() };
         let most = bounds.max_records.map_or(usize::MAX, |most| most.get() as usize);
-        let (is_failing, are_slow) = (random.one_in(4), random.one_in(4));
+        let is_told = random.one_in(4);
+        let (is_failing, are_slow) = (random.one_in(4) && !is_told, random.one_in(4));
         let is_shared = count > 1 || random.one_in(2);
         let is_rough = (is_short && is_shared) || is_failing || are_slow;
         let truth = Arc::new(Mutex::new(Truth::new(is_shared, retention, most, is_rough)));
-        let (bus, has_bus) = (Arc::new(Faulty::default()), !random.one_in(6));
+        let (bus, has_bus) =
+            (if is_told { Faulty::faithful() } else { Faulty::default() }, !random.one_in(6) || is_told);
+        let bus = Arc::new(bus);
         let (nodes, clients) = Default::default();
         let context = format!("seed {seed}");
-        let mut world = Self { context, random, truth, bus, has_bus, is_failing, are_slow, rules, nodes, clients };
+        let mut world =
+            Self { context, random, truth, bus, has_bus, is_failing, are_slow, is_told, rules, nodes, clients };
         if !has_bus {
             world.bus.cut();
         }
@@ -123,6 +130,9 @@ impl World {
             ..parts(store.clone())
         });
         let watch = tokio::spawn(broker.clone().watch());
+        if self.is_told {
+            watch.abort();
+        }
         Node { store, hubs: [Hub::new(broker.clone(), 0), Hub::new(broker, 1)], watch }
     }
 
@@ -130,11 +140,12 @@ impl World {
     async fn step(&mut self) -> bool {
         let sending: Vec<usize> = (0..self.clients.len()).filter(|n| !self.clients[*n].to_send.is_empty()).collect();
         let (node, is_busy) = (self.random.index(self.nodes.len()), !sending.is_empty());
-        match self.random.below(64) {
+        match self.random.below(66) {
+            64.. => self.let_go(node),
             0 if is_busy => NOW.set(self.random.below(8 * HOUR)),
-            1 if is_busy && self.random.one_in(3) => self.die(node),
-            2 if is_busy && self.random.one_in(4) => self.roll_back(),
-            3 if is_busy && self.has_bus => match self.random.one_in(2) {
+            1 if is_busy && !self.is_told && self.random.one_in(3) => self.die(node),
+            2 if is_busy && !self.is_told && self.random.one_in(4) => self.roll_back(),
+            3 if is_busy && !self.is_told && self.has_bus => match self.random.one_in(2) {
                 true => self.bus.cut(),
                 false => self.bus.come_back(),
             },
@@ -223,6 +234,30 @@ impl World {
         }
     }
 
+    /// A node lets go of what nobody has had use for, for however long.
+    fn let_go(&mut self, node: usize) {
+        let broker = self.nodes[node].hubs[0].borrow().broker.clone();
+        for _ in 0..1 + self.random.index(2) {
+            broker.let_go();
+        }
+    }
+
+    /// Nodes that know where delivery begins hear of what others do. When everybody has gone, they do so no more.
+    fn end(&mut self) {
+        let brokers: Vec<Broker> = self.nodes.iter().map(|node| node.hubs[0].borrow().broker.clone()).collect();
+        let is_followed = |world: &Self, broker: &Broker| world.bus.is_followed(broker.origin(), &model());
+        for broker in &brokers {
+            let is_placed = broker.known_model("M").is_some_and(|model| model.is_placed());
+            assert!(!is_placed || is_followed(self, broker), "{}: what is placed is followed", self.context);
+        }
+        for client in &self.clients {
+            self.nodes[client.node].hubs[client.hub].borrow_mut().remove(client.key);
+        }
+        brokers.iter().chain(&brokers).for_each(Broker::let_go);
+        while self.bus.step(&mut self.random) {}
+        assert!(!brokers.iter().any(|broker| is_followed(self, broker)), "{}: all is let go of", self.context);
+    }
+
     fn flush(&self) {
         self.nodes.iter().flat_map(|node| &node.hubs).for_each(|hub| hub.borrow_mut().flush());
     }
@@ -296,6 +331,7 @@ async fn run(seed: u64) {
     for client in &world.clients {
         client.is_up_to_date(&world.truth.lock().unwrap(), &context);
     }
+    world.end();
     world.nodes.iter().for_each(|node| node.watch.abort());
 }
 

@@ -12,7 +12,7 @@ use backsync_protocol::{ModelName, Position};
 use news::{News, Source};
 use redis::{PushInfo, PushKind, Value, aio::SendError};
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fmt,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
@@ -20,6 +20,8 @@ use std::{
     },
     time::Duration,
 };
+#[cfg(test)]
+pub(crate) use tests::over_redis;
 use tokio::{
     sync::{Notify, oneshot},
     time::{sleep, timeout},
@@ -47,25 +49,26 @@ struct Inner {
     /// The store tells the others by itself, in the same step as it commits.
     store_publishes: bool,
     receiver: OnceLock<Weak<dyn Receiver>>,
-    channels: Mutex<HashMap<Vec<u8>, Channel>>,
-    /// Something is to be subscribed to, or the connection is gone.
+    channels: Mutex<Channels>,
+    /// Something is to be subscribed to or left, or the connection is gone.
     changed: Arc<Notify>,
     is_connected: AtomicBool,
+}
+
+/// What is to be subscribed to, and what is to be left before that. One task does both, one step behind the other, and looks
+/// again after each: so what is followed again is never left afterwards.
+#[derive(Default)]
+struct Channels {
+    followed: HashMap<Vec<u8>, Channel>,
+    /// No more wanted, or to be made anew because nothing comes.
+    left: HashSet<Vec<u8>>,
 }
 
 /// A model that is followed.
 struct Channel {
     model: ModelName,
-    state: Subscription,
+    is_confirmed: bool,
     waiting: Vec<oneshot::Sender<()>>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Subscription {
-    Wanted,
-    /// It was there, and is to be made anew: nothing comes.
-    Doubted,
-    Confirmed,
 }
 
 impl fmt::Debug for Redis {
@@ -129,13 +132,13 @@ impl Bus for Redis {
     }
 
     fn follow(&self, _: Origin, model: &ModelName) -> Followed {
-        let mut channels = self.0.channels();
-        let channel = channels.entry(self.0.channel(model)).or_insert_with(|| Channel {
-            model: model.clone(),
-            state: Subscription::Wanted,
-            waiting: Vec::new(),
+        let name = self.0.channel(model);
+        let Channels { followed, left } = &mut *self.0.channels();
+        let channel = followed.entry(name).or_insert_with_key(|name| {
+            left.remove(name);
+            Channel { model: model.clone(), is_confirmed: false, waiting: Vec::new() }
         });
-        if channel.state == Subscription::Confirmed {
+        if channel.is_confirmed {
             return None;
         }
         self.0.changed.notify_one();
@@ -151,16 +154,28 @@ impl Bus for Redis {
         }))
     }
 
+    fn unfollow(&self, _: Origin, model: &ModelName) {
+        let name = self.0.channel(model);
+        let mut channels = self.0.channels();
+        if channels.followed.remove(&name).is_some() {
+            channels.left.insert(name);
+            self.0.changed.notify_one();
+        }
+    }
+
     fn mend(&self, _: Origin, model: &ModelName) {
-        if let Some(channel) = self.0.channels().get_mut(&self.0.channel(model)) {
-            channel.state = Subscription::Doubted;
+        let name = self.0.channel(model);
+        let Channels { followed, left } = &mut *self.0.channels();
+        if let Some(channel) = followed.get_mut(&name).filter(|channel| channel.is_confirmed) {
+            channel.is_confirmed = false;
+            left.insert(name);
             self.0.changed.notify_one();
         }
     }
 }
 
 impl Inner {
-    fn channels(&self) -> MutexGuard<'_, HashMap<Vec<u8>, Channel>> {
+    fn channels(&self) -> MutexGuard<'_, Channels> {
         self.channels.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -182,10 +197,10 @@ impl Inner {
             // The channel's slot has gone to another node of the cluster.
             PushKind::SUnsubscribe => {
                 if let Some(Value::BulkString(channel)) = push.data.first()
-                    && let Some(channel) = self.channels().get_mut(channel)
-                    && channel.state == Subscription::Confirmed
+                    && let Some(channel) = self.channels().followed.get_mut(channel)
+                    && channel.is_confirmed
                 {
-                    channel.state = Subscription::Wanted;
+                    channel.is_confirmed = false;
                     self.changed.notify_one();
                 }
             }
@@ -199,7 +214,7 @@ impl Inner {
 
     fn take_in(&self, channel: &[u8], payload: &[u8]) {
         let Some(receiver) = self.receiver.get().and_then(Weak::upgrade) else { return };
-        let Some(model) = self.channels().get(channel).map(|channel| channel.model.clone()) else { return };
+        let Some(model) = self.followed(channel) else { return };
         match News::parse(payload) {
             Ok(news) if news.node == self.node => {}
             Ok(news) => {
@@ -217,30 +232,48 @@ impl Inner {
         }
     }
 
-    /// Subscribe to what is followed and not confirmed. Answers whether there was something that had been there before.
+    /// The model of a channel. One that is not followed is left: it may be on its way out, or a cluster's connection that was
+    /// made anew has subscribed to it by itself.
+    fn followed(&self, channel: &[u8]) -> Option<ModelName> {
+        let mut channels = self.channels();
+        if let Some(channel) = channels.followed.get(channel) {
+            return Some(channel.model.clone());
+        }
+        channels.left.insert(channel.to_owned());
+        self.changed.notify_one();
+        None
+    }
+
+    /// Leave what is to be left, and subscribe to what is followed and not confirmed. Answers whether something was made anew.
     async fn subscribe(&self, connection: &mut Connection) -> redis::RedisResult<bool> {
         let mut had_doubts = false;
         loop {
-            let (wanted, doubted): (Vec<Vec<u8>>, Vec<Vec<u8>>) = {
-                let channels = self.channels();
-                let open = channels.iter().filter(|(_, channel)| channel.state != Subscription::Confirmed);
-                let open: Vec<_> = open.take(TOGETHER).collect();
-                let is_doubted = |(_, channel): &&(&Vec<u8>, &Channel)| channel.state == Subscription::Doubted;
-                let doubted = open.iter().filter(is_doubted).map(|(name, _)| (*name).clone()).collect();
-                (open.iter().map(|(name, _)| (*name).clone()).collect(), doubted)
+            let (wanted, leaving): (Vec<Vec<u8>>, Vec<Vec<u8>>) = {
+                let Channels { followed, left } = &mut *self.channels();
+                let is_open = |(name, channel): &(&Vec<u8>, &Channel)| !channel.is_confirmed && !left.contains(*name);
+                let wanted = followed.iter().filter(is_open).take(TOGETHER).map(|(name, _)| name.clone());
+                let wanted: Vec<_> = wanted.collect();
+                // Somebody waits for those; for these nobody does.
+                let most = if wanted.is_empty() { TOGETHER } else { 0 };
+                let leaving: Vec<_> = left.iter().take(most).cloned().collect();
+                for name in &leaving {
+                    left.remove(name);
+                    had_doubts |= followed.contains_key(name);
+                }
+                (wanted, leaving)
             };
-            if wanted.is_empty() {
+            if wanted.is_empty() && leaving.is_empty() {
                 return Ok(had_doubts);
             }
-            if !doubted.is_empty() {
-                had_doubts = true;
-                connection.unsubscribe(&doubted).await?;
+            if wanted.is_empty() {
+                connection.unsubscribe(&leaving).await?;
+                continue;
             }
             connection.subscribe(&wanted).await?;
             let mut channels = self.channels();
             for name in &wanted {
-                if let Some(channel) = channels.get_mut(name) {
-                    channel.state = Subscription::Confirmed;
+                if let Some(channel) = channels.followed.get_mut(name) {
+                    channel.is_confirmed = true;
                     for waiting in channel.waiting.drain(..) {
                         // Whoever waited may have given up.
                         let _ = waiting.send(());
@@ -253,8 +286,10 @@ impl Inner {
     /// Nothing is subscribed to any more, and nobody is to wait for it.
     fn lose(&self) {
         self.is_connected.store(false, Ordering::Release);
-        for channel in self.channels().values_mut() {
-            channel.state = Subscription::Wanted;
+        let mut channels = self.channels();
+        channels.left.clear();
+        for channel in channels.followed.values_mut() {
+            channel.is_confirmed = false;
             channel.waiting.clear();
         }
     }
@@ -320,7 +355,137 @@ async fn stay(bus: &Weak<Inner>, mut connection: Connection) -> redis::RedisResu
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{link, real_redis};
+    use crate::{
+        link,
+        random::Random,
+        real_redis::{self, Options, Reply},
+    };
+    use std::time::Instant;
+
+    /// A bus over a real Redis, of a node that has a name of its own.
+    pub(crate) fn over_redis(url: &str) -> Arc<dyn Bus> {
+        let node = uuid::Uuid::new_v4().to_string();
+        Arc::new(Redis::new(link::open::open(&url.parse().unwrap()).unwrap(), &node, HashMap::new(), false))
+    }
+
+    struct Deaf;
+    impl Receiver for Deaf {
+        fn receive(&self, _: Publication) {}
+        fn stands(&self, _: &ModelName, _: Position) {}
+        fn doubt(&self) {}
+    }
+
+    fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+        let begin = Instant::now();
+        while !is_so() {
+            assert!(begin.elapsed() < Duration::from_secs(60), "{what}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    #[test]
+    fn what_is_asked_while_redis_is_told_something_else_comes_after_that() {
+        let redis = real_redis::Redis::start(Options::single().append("no"));
+        let bus = Redis::new(link::open::open(&redis.url().parse().unwrap()).unwrap(), "node", HashMap::new(), false);
+        let of = Origin::new(0);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let mut connection = bus.0.link.subscriber(|_| Ok::<(), SendError>(())).await.unwrap();
+            // Done, then under way, and what is asked meanwhile: to follow, to follow no more, and to mend.
+            let cases = [
+                ("", "f", "u"),
+                ("", "f", "uf"),
+                ("", "f", "ufu"),
+                ("f", "u", "f"),
+                ("f", "u", "fu"),
+                ("f", "m", "u"),
+                ("f", "m", "uf"),
+                ("f", "m", "f"),
+                ("f", "uf", "u"),
+                ("f", "uf", "uf"),
+            ];
+            for (n, (before, under_way, meanwhile)) in cases.into_iter().enumerate() {
+                let model = ModelName::parse(&format!("M{n}")).unwrap();
+                let ask = |what: &str| {
+                    for what in what.chars() {
+                        match what {
+                            'f' => drop(bus.follow(of, &model)),
+                            'u' => bus.unfollow(of, &model),
+                            _ => bus.mend(of, &model),
+                        }
+                    }
+                };
+                ask(before);
+                bus.0.subscribe(&mut connection).await.unwrap();
+                ask(under_way);
+                {
+                    let mut under_way = std::pin::pin!(bus.0.subscribe(&mut connection));
+                    tokio::select! {
+                        biased;
+                        _ = &mut under_way => panic!("it takes a while"),
+                        () = std::future::ready(()) => {}
+                    }
+                    ask(meanwhile);
+                    under_way.await.unwrap();
+                }
+                let channel = String::from_utf8(bus.0.channel(&model)).unwrap();
+                let Reply::List(counts) = redis.command(&["PUBSUB", "NUMSUB", &channel]) else { unreachable!() };
+                let is_wanted = i64::from(!meanwhile.ends_with('u'));
+                assert_eq!(counts[1].as_number(), Some(is_wanted), "{before}, {under_way}, then {meanwhile}");
+            }
+        });
+    }
+
+    #[test]
+    fn what_was_asked_last_holds_whatever_is_under_way_and_when_the_connection_is_made_anew() {
+        let redis = real_redis::Redis::start(Options::single().append("no"));
+        let link = link::open::open(&redis.url().parse().unwrap()).unwrap();
+        let bus = Redis::new(link, "node", HashMap::new(), false);
+        let receiver: Arc<dyn Receiver> = Arc::new(Deaf);
+        let of = bus.attach(Arc::downgrade(&receiver));
+        let model = |name: String| ModelName::parse(&name).unwrap();
+        let models: Vec<ModelName> = (0..5).map(|n| model(format!("M{n}"))).collect();
+        let channel = |model: &ModelName| String::from_utf8(bus.0.channel(model)).unwrap();
+        let is_subscribed = |model: &ModelName| {
+            let Reply::List(counts) = redis.command(&["PUBSUB", "NUMSUB", &channel(model)]) else { unreachable!() };
+            counts[1].as_number() == Some(1)
+        };
+        let (mut random, mut wanted) = (Random::seeded(1), [false; 5]);
+        for round in 0..50 {
+            for _ in 0..random.below(100) {
+                let at = random.index(5);
+                wanted[at] = random.one_in(2);
+                match wanted[at] {
+                    true => drop(bus.follow(of, &models[at])),
+                    false => bus.unfollow(of, &models[at]),
+                }
+                if random.one_in(4) {
+                    bus.mend(of, &models[random.index(5)]);
+                }
+                std::thread::sleep(Duration::from_micros(random.pick(&[0, 0, 0, 20, 200])));
+            }
+            if round % 5 == 0 {
+                redis.command(&["CLIENT", "KILL", "TYPE", "pubsub"]);
+            }
+            until("all is taken up", || {
+                let Channels { followed, left } = &*bus.0.channels();
+                left.is_empty() && followed.values().all(|channel| channel.is_confirmed)
+            });
+            // What was under way before this is done when this is.
+            let last = model(format!("Last{round}"));
+            drop(bus.follow(of, &last));
+            until("it is followed", || is_subscribed(&last));
+            let are: Vec<bool> = models.iter().map(is_subscribed).collect();
+            assert_eq!(are, wanted, "round {round}");
+            bus.unfollow(of, &last);
+        }
+        // What a connection subscribes to by itself is left when something comes of it.
+        drop(bus.follow(of, &models[0]));
+        until("it is followed", || is_subscribed(&models[0]));
+        bus.0.channels().followed.remove(&bus.0.channel(&models[0]));
+        redis.command(&["PUBLISH", &channel(&models[0]), "news"]);
+        until("it is left", || !is_subscribed(&models[0]));
+    }
 
     #[test]
     fn there_may_be_others_whoever_tells_of_commits() {
