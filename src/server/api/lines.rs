@@ -29,7 +29,7 @@ use std::{
 };
 
 /// So many lines are tried as one batch,
-const GROUP: usize = 1000;
+const GROUP: usize = 500;
 /// and so many bytes, and the line that exceeds it.
 const GROUP_BYTES: usize = 1 << 20;
 
