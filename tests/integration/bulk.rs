@@ -139,6 +139,7 @@ fn what_is_exported_is_imported_as_it_was() {
     assert!(run(&server, &["import", "Copy", shown(&path)]).status.success());
     let copied = run(&server, &["export", "Copy", "--quiet"]);
     assert_eq!(text(&copied.stdout), lines);
+    assert_eq!(text(&run(&server, &["export", "Copy", "--quiet", "--output", "-"]).stdout), lines);
     let even = run(&server, &["export", "User", "--where", r#"{"team":0}"#, "--quiet"]);
     assert_eq!(text(&even.stdout).lines().count(), 13);
     let wrong = run(&server, &["export", "User", "--where", r#"{"$near":0}"#]);

@@ -42,7 +42,7 @@ pub(super) struct Args {
     /// Only the records that match this filter, as JSON
     #[arg(long = "where", value_name = "JSON", value_parser = filter)]
     filter: Option<Box<RawValue>>,
-    /// Write to a file, which is there when all is in it
+    /// Write to a file, which is there when all is in it; `-`: to stdout
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// Most records in one page
@@ -66,7 +66,8 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
 async fn export(args: &Args, mut interrupts: Interrupts) -> Result<(), Failure> {
     let filter = args.filter.as_ref().map(|filter| filter.get().to_owned());
     let source = Source { model: args.model.to_string(), filter };
-    let target = Target::open(args.output.clone(), source)?;
+    let output = args.output.clone().filter(|path| path.as_os_str() != "-");
+    let target = Target::open(output, source)?;
     let progress = Progress::new(args.quiet);
     let result = tokio::select! {
         result = copy(args, target, &progress) => result,
