@@ -14,6 +14,7 @@ pub mod filter;
 pub mod json;
 pub mod message;
 pub mod name;
+mod options;
 mod over;
 pub mod position;
 pub mod query;
@@ -31,8 +32,9 @@ pub use event::{Event, Method};
 pub use filter::{Filter, FilterLimits, Sort};
 pub use message::{Incoming, MessageError, Request};
 pub use name::{ModelName, RecordId};
+pub use options::Options;
 pub use position::{Epoch, Position, Revision};
-pub use query::{Options, Query, Since, Which};
+pub use query::{Query, Since, Which};
 pub use record::{Record, RecordInput};
 
 /// The version that a server names and a client may ask for.

@@ -96,6 +96,14 @@ impl World {
         Self { bus, random, here, there }
     }
 
+    /// Somebody here listens, and has left again when this is over.
+    async fn listen_for_a_while(&mut self) {
+        self.here.send("read", json!({}));
+        self.settle().await;
+        self.here.send("unsubscribe", json!({}));
+        self.settle().await;
+    }
+
     /// One thing goes on: the bus does what it was asked or brings what it has, or the store of this node works, or answers.
     async fn step(&mut self, at: usize) {
         match at % 2 {
@@ -215,10 +223,7 @@ fn who_begins_to_listen_while_a_model_is_let_go_of_misses_nothing_and_hears_noth
         let (steps, was_there, was_let_go) = (moment / 4, moment % 2 == 0, moment / 2 % 2 == 0);
         run(async |mut world: World| {
             if was_there {
-                world.here.send("read", json!({}));
-                world.settle().await;
-                world.here.send("unsubscribe", json!({}));
-                world.settle().await;
+                world.listen_for_a_while().await;
             }
             world.write_there("a").await;
             if was_let_go {
@@ -249,10 +254,7 @@ fn what_is_written_while_a_model_is_let_go_of_is_answered_in_order_behind_what_o
         let (steps, was_there, is_read) = (moment / 4, moment % 2 == 0, moment / 2 % 2 == 0);
         run(async |mut world: World| {
             if was_there {
-                world.here.send("read", json!({}));
-                world.settle().await;
-                world.here.send("unsubscribe", json!({}));
-                world.settle().await;
+                world.listen_for_a_while().await;
                 world.here.told();
             }
             world.here.send("upsert", json!({"data": {"id": "a"}}));
