@@ -53,7 +53,8 @@ impl<'a> Event<'a> {
     /// # Errors
     /// `invalid_event` where there is no colon, or nothing on one of its sides.
     pub fn parse(event: &'a str) -> Result<Self, ErrorObject> {
-        match event.split_once(':') {
+        let colon = event.bytes().position(|byte| byte == b':');
+        match colon.map(|at| (&event[..at], &event[at + 1..])) {
             Some((model, method)) if !model.is_empty() && !method.is_empty() => Ok(Self { model, method }),
             _ => Err(ErrorObject::new(
                 ErrorCode::InvalidEvent,

@@ -1,6 +1,6 @@
 //! JSON as text: the few things that are done to a value without building a tree of it.
 
-use crate::scan;
+use crate::{scan, walk};
 use serde::{
     Deserializer,
     de::{MapAccess, SeqAccess, Visitor},
@@ -181,7 +181,11 @@ impl<'de> serde::Deserialize<'de> for Name<'de> {
 pub fn string(value: Raw<'_>) -> Option<Cow<'_, str>> {
     let text = value.get();
     let inner = text.strip_prefix('"')?.strip_suffix('"')?;
-    if inner.contains('\\') { serde_json::from_str(text).ok().map(Cow::Owned) } else { Some(Cow::Borrowed(inner)) }
+    if inner.as_bytes().contains(&b'\\') {
+        serde_json::from_str(text).ok().map(Cow::Owned)
+    } else {
+        Some(Cow::Borrowed(inner))
+    }
 }
 
 /// The elements of a JSON array, unparsed; `None` for any other value.
@@ -261,7 +265,7 @@ pub fn append_number(number: u64, out: &mut String) {
 
 /// Whether a text stands in a JSON string as it is.
 pub fn is_plain(text: &str) -> bool {
-    text.bytes().all(|b| b >= 0x20 && b != b'"' && b != b'\\')
+    walk::special(text.as_bytes()).is_none()
 }
 
 /// Append `text` as a JSON string.

@@ -75,7 +75,8 @@ impl RecordInput {
 /// How many bytes at the beginning are the same.
 fn common_prefix(a: &[u8], b: &[u8]) -> usize {
     const WIDE: usize = 32;
-    let wide = a.chunks_exact(WIDE).zip(b.chunks_exact(WIDE)).take_while(|(a, b)| a == b).count() * WIDE;
+    let (wide_a, wide_b) = (a.as_chunks::<WIDE>().0, b.as_chunks::<WIDE>().0);
+    let wide = wide_a.iter().zip(wide_b).take_while(|(a, b)| a == b).count() * WIDE;
     wide + a[wide..].iter().zip(&b[wide..]).take_while(|(a, b)| a == b).count()
 }
 

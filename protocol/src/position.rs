@@ -43,12 +43,13 @@ impl fmt::Display for Position {
 impl Position {
     /// Append what [`fmt::Display`] shows, faster.
     pub fn append(&self, out: &mut String) {
-        let epoch = self.epoch.0.get();
-        for digit in (0..16).rev() {
-            let digit = (epoch >> (4 * digit)) & 0xf;
-            out.push(char::from(b"0123456789abcdef"[digit as usize]));
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let mut text = [b'.'; 17];
+        for (at, byte) in self.epoch.0.get().to_be_bytes().into_iter().enumerate() {
+            text[2 * at] = DIGITS[usize::from(byte >> 4)];
+            text[2 * at + 1] = DIGITS[usize::from(byte & 0xf)];
         }
-        out.push('.');
+        out.push_str(std::str::from_utf8(&text).expect("hexadecimal digits are ASCII"));
         crate::json::append_number(self.revision.0, out);
     }
 }

@@ -8,7 +8,7 @@ use crate::{
     walk::walk,
 };
 use serde::de::IgnoredAny;
-use std::{cell::RefCell, sync::Arc};
+use std::{borrow::Cow, cell::RefCell, sync::Arc};
 
 /// Every record's text begins so.
 const BEFORE_ID: &str = "{\"id\":\"";
@@ -30,9 +30,12 @@ enum IdAt {
 
 impl IdAt {
     fn of(id: &str) -> Self {
-        // Ids are at most `RecordId::MAX_BYTES` long.
-        let length = u16::try_from(id.len()).expect("an id has at most 256 bytes");
-        if json::is_plain(id) { Self::Plain(length) } else { Self::Behind(length) }
+        if json::is_plain(id) { Self::plain(id) } else { Self::Behind(length(id)) }
+    }
+
+    /// Of an id without escapes.
+    fn plain(id: &str) -> Self {
+        Self::Plain(length(id))
     }
 
     fn find(self, text: &str) -> &str {
@@ -49,6 +52,11 @@ impl IdAt {
             Self::Behind(length) => usize::from(length),
         }
     }
+}
+
+fn length(id: &str) -> u16 {
+    // Ids are at most `RecordId::MAX_BYTES` long.
+    u16::try_from(id.len()).expect("an id has at most 256 bytes")
 }
 
 /// What a client sent as one record: what is to be stored of it, and what it says about the state it was made from.
@@ -108,7 +116,7 @@ impl RecordInput {
             kept.push_str("\",");
             kept.push_str(inside);
             kept.push('}');
-            return Ok(Self { text: kept, id: IdAt::of(id), base, last_change });
+            return Ok(Self { text: kept, id: IdAt::plain(id), base, last_change });
         }
         let id = members.find("id").map(record_id).transpose()?.unwrap_or_else(make_id);
         let last = members.lookup();
@@ -220,8 +228,7 @@ fn verbatim<'a>(members: &Members<'_>, text: &'a str) -> Option<(&'a str, &'a st
     let servers = rest.iter().rev().take_while(|(name, _)| name.starts_with('_')).count();
     let rest = &rest[..rest.len() - servers];
     let (_, last) = rest.last()?;
-    let is_new = |at: usize, name: &str| is_attribute(name) && rest[..at].iter().all(|(other, _)| other != name);
-    if first != "id" || rest.len() > 16 || !rest.iter().enumerate().all(|(at, (name, _))| is_new(at, name)) {
+    if first != "id" || rest.len() > 16 || !are_attributes(rest) {
         return None;
     }
     let offset = |value: Raw<'_>| value.get().as_ptr() as usize - text.as_ptr() as usize;
@@ -231,6 +238,19 @@ fn verbatim<'a>(members: &Members<'_>, text: &'a str) -> Option<(&'a str, &'a st
     let inside = inside.trim_ascii_start().strip_prefix(',')?.trim_ascii_start();
     let is_usual = json::is_plain(id) && (1..=RecordId::MAX_BYTES).contains(&id.len()) && json::is_one_line(inside);
     is_usual.then_some((id, inside))
+}
+
+/// Whether these are attributes, and none is there twice.
+fn are_attributes(members: &[(Cow<'_, str>, Raw<'_>)]) -> bool {
+    // Names of different length, first or last letter mostly have different bits, and then need not be compared.
+    let mut bits = 0_u64;
+    members.iter().enumerate().all(|(at, (name, _))| {
+        let of = |byte: Option<&u8>| usize::from(*byte.unwrap_or(&0));
+        let bit = 1 << ((name.len() + 5 * of(name.as_bytes().first()) + 11 * of(name.as_bytes().last())) % 64);
+        let is_new = bits & bit == 0 || members[..at].iter().all(|(other, _)| other != name);
+        bits |= bit;
+        is_new && is_attribute(name)
+    })
 }
 
 thread_local! {
@@ -245,23 +265,26 @@ pub struct Record {
     text: Arc<str>,
     revision: Revision,
     id: IdAt,
+    /// The bytes at the end of the JSON with the members that are the server's.
+    tail: u8,
 }
 
 impl Record {
     /// A record at a revision, with the time of its last change where it bears one.
     pub fn new(input: &RecordInput, revision: Revision, last_change: Option<u64>) -> Self {
-        let text = SCRATCH.with_borrow_mut(|text| {
+        SCRATCH.with_borrow_mut(|text| {
             text.clear();
             append_before_revision(input, last_change, text);
             text.push_str(REVISION);
             json::append_number(revision.0, text);
             text.push('}');
+            // Two names and two numbers.
+            let tail = (text.len() + 1 - input.json().len()) as u8;
             if input.id.behind() > 0 {
                 text.push_str(input.id());
             }
-            Arc::from(text.as_str())
-        });
-        Self { text, revision, id: input.id }
+            Self { text: Arc::from(text.as_str()), revision, id: input.id, tail }
+        })
     }
 
     /// The text of [`Self::new`] up to the revision, for stores that give the revision themselves: what follows is
@@ -274,15 +297,15 @@ impl Record {
 
     /// A record as a store kept it. `None` where the parts do not belong together: they were damaged.
     pub fn restore(id: &str, json: &str, revision: Revision) -> Option<Self> {
-        if !(1..=RecordId::MAX_BYTES).contains(&id.len()) {
+        let may_be_id = (1..=RecordId::MAX_BYTES).contains(&id.len());
+        if !may_be_id || !json.starts_with("{\"id\":") || !json.ends_with('}') {
             return None;
         }
         let at = IdAt::of(id);
         let text = if at.behind() > 0 { format!("{json}{id}").into() } else { Arc::from(json) };
-        let fits = json.starts_with("{\"id\":") && json.ends_with('}');
-        let record = Self { text, revision, id: at };
+        let tail = u8::try_from(json.len() - tail_at(json)).ok()?;
         let is_there = at.behind() > 0 || json.get(BEFORE_ID.len()..BEFORE_ID.len() + id.len()) == Some(id);
-        (fits && is_there).then_some(record)
+        is_there.then_some(Self { text, revision, id: at, tail })
     }
 
     /// Its identity.
@@ -327,13 +350,17 @@ impl Record {
     /// The end of the text with the members that are the server's.
     pub(crate) fn tail(&self) -> &str {
         let json = self.json();
-        let without_number = |text: &str| text.len() - text.bytes().rev().take_while(u8::is_ascii_digit).count();
-        let end = json.len().saturating_sub(1);
-        let Some(before) = json[..without_number(&json[..end])].strip_suffix(REVISION) else { return &json[end..] };
-        let named = &before[..without_number(before)];
-        let tail = named.strip_suffix(LAST_CHANGE).map_or(before.len(), str::len);
-        &json[tail..]
+        &json[json.len() - usize::from(self.tail)..]
     }
+}
+
+/// Where the members that are the server's begin in a record's text.
+fn tail_at(json: &str) -> usize {
+    let without_number = |text: &str| text.len() - text.bytes().rev().take_while(u8::is_ascii_digit).count();
+    let end = json.len().saturating_sub(1);
+    let Some(before) = json[..without_number(&json[..end])].strip_suffix(REVISION) else { return end };
+    let named = &before[..without_number(before)];
+    named.strip_suffix(LAST_CHANGE).map_or(before.len(), str::len)
 }
 
 fn append_before_revision(input: &RecordInput, last_change: Option<u64>, text: &mut String) {

@@ -16,44 +16,57 @@ pub(crate) fn walk(object: &str) -> impl Iterator<Item = (&str, &str)> {
 
 /// Where the string at the beginning of the text ends, and whether it has escapes (which are not looked at). None where there
 /// is no string, no end, or a control character, which has to be escaped in JSON.
+// Called for each string of each message, of which most are short.
+#[inline(always)]
 pub(crate) fn string_end(text: &[u8]) -> Option<(usize, bool)> {
-    if text.first() != Some(&b'"') {
-        return None;
-    }
-    let (mut at, mut escaped) = (1, false);
-    loop {
-        at += special(text.get(at..)?)?;
-        match text[at] {
-            b'"' => return Some((at + 1, escaped)),
-            b'\\' => {
-                escaped = true;
-                at += 2;
-            }
-            _ => return None,
-        }
+    let (b'"', inside) = text.split_first()? else { return None };
+    let length = special(inside)?;
+    match inside[length] {
+        b'"' => Some((1 + length + 1, false)),
+        b'\\' => Some((escaped_end(text, 1 + length)?, true)),
+        _ => None,
     }
 }
 
-/// Where the first quote, backslash or control character is. Eight bytes at a time: strings are short here, and what looks
-/// for bytes in long ones costs more to call than this to run.
-fn special(text: &[u8]) -> Option<usize> {
+/// The same, for a string in which the first escape is at this byte.
+#[cold]
+fn escaped_end(text: &[u8], mut at: usize) -> Option<usize> {
+    loop {
+        match text[at] {
+            b'"' => return Some(at + 1),
+            b'\\' => at += 2,
+            _ => return None,
+        }
+        at += special(text.get(at..)?)?;
+    }
+}
+
+/// Where the first quote, backslash or control character is: what cannot stand in a JSON string as it is. Eight bytes at a time:
+/// strings are short here, and what looks for bytes in long ones costs more to call than this to run.
+#[inline(always)]
+pub(crate) fn special(text: &[u8]) -> Option<usize> {
     const ONES: u64 = u64::MAX / 255;
     const HIGH: u64 = ONES << 7;
     let repeat = |byte: u8| ONES * u64::from(byte);
-    // Bytes below `limit` get their highest bit. A borrow may mark bytes behind the first that is right, never before it.
-    let below = |word: u64, limit: u8| word.wrapping_sub(repeat(limit)) & !word & HIGH;
-    let mut words = text.chunks_exact(8);
-    let mut at = 0;
-    for word in &mut words {
-        let word = u64::from_le_bytes(word.try_into().expect("eight bytes"));
-        let found = below(word, 0x20) | below(word ^ repeat(b'"'), 1) | below(word ^ repeat(b'\\'), 1);
+    let (words, rest) = text.as_chunks();
+    for (at, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        // Bytes below a limit borrow from their highest bit, which they did not have themselves. A borrow may mark bytes behind the
+        // first that is right, never before it.
+        let below = |word: u64, limit: u8| word.wrapping_sub(repeat(limit));
+        let borrowed = below(word, 0x20) | below(word ^ repeat(b'"'), 1) | below(word ^ repeat(b'\\'), 1);
+        let found = borrowed & !word & HIGH;
         if found != 0 {
-            return Some(at + found.trailing_zeros() as usize / 8);
+            return Some(8 * at + found.trailing_zeros() as usize / 8);
         }
-        at += 8;
     }
-    let rest = words.remainder().iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..0x20));
-    rest.map(|in_rest| at + in_rest)
+    Some(8 * words.len() + special_of_few(rest)?)
+}
+
+/// The same, byte by byte: nearly all strings end before the last few bytes of a message.
+#[cold]
+fn special_of_few(text: &[u8]) -> Option<usize> {
+    text.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..0x20))
 }
 
 /// Where the value at the beginning of valid JSON ends.
