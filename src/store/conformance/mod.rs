@@ -66,6 +66,7 @@ macro_rules! conformance {
                 a_batch_is_one_position,
                 commits_of_one_call_see_each_other,
                 the_log_is_what_happened,
+                the_log_is_what_happened_wherever_records_stand_by_now,
                 a_trimmed_log_says_so,
                 the_log_after_a_position_of_another_history_is_none,
                 where_several_models_stand_is_told_in_their_order,

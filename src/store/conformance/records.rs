@@ -120,6 +120,33 @@ pub(crate) async fn where_several_models_stand_is_told_in_their_order(store: Arc
     assert_eq!(store.positions(&[]).await.unwrap(), []);
 }
 
+pub(crate) async fn the_log_is_what_happened_wherever_records_stand_by_now(store: Arc<dyn Store>) {
+    let write = |n: u64, x: u64| upsert(&format!(r#"{{"id":"r{n}","x":{x}}}"#));
+    let stays = |n: &u64| n % 8 == 7;
+    let mut happened: Vec<Change> = Vec::new();
+    let mut commit_all = async |operations: Vec<Operation>| happened.extend(commit(&store, operations).await.changes);
+    commit_all((0..80).map(|n| write(n, 0)).collect()).await;
+    commit_all((0..40).filter(stays).map(|n| write(n, 1)).collect()).await;
+    // So many go that those that stay are moved together.
+    commit_all((0..80).filter(|n| !stays(n)).map(|n| delete(&format!("r{n}"))).collect()).await;
+    commit_all(vec![write(7, 2), write(90, 0), write(90, 1), delete("r90")]).await;
+    let stale = Terms { base: Some(Revision(1)), ..under(ConflictPolicy::ServerWins) };
+    let refused = [write(7, 9), delete("r15"), write(91, 9), on(&stale, write(23, 9))];
+    assert_eq!(Step::of(refused).rejected(&store).await.operation, 3);
+    // The base of a merge is known, though the record was moved, and changed, since.
+    let base =
+        happened.iter().rev().filter(|change| change.record.id() == "r7").nth(1).expect("it was written").revision;
+    let merge = Terms { base: Some(base), ..under(ConflictPolicy::Merge) };
+    let merged = commit(&store, vec![on(&merge, upsert(r#"{"id":"r7","x":1,"y":1}"#))]).await;
+    assert!(merged.changes[0].record.json().starts_with(r#"{"id":"r7","x":2,"y":1,"#));
+    happened.extend(merged.changes);
+    happened.iter_mut().for_each(|change| change.before = None);
+    for count in [RETENTION.log_entries, 7, 1] {
+        let last = &happened[happened.len() - count..];
+        assert_eq!(log(&store, last[0].revision.0 - 1).await.as_deref(), Some(last));
+    }
+}
+
 pub(crate) async fn a_trimmed_log_says_so(store: Arc<dyn Store>) {
     for n in 0..PLENTY {
         commit(&store, vec![upsert(&format!(r#"{{"id":"a","n":{n}}}"#))]).await;

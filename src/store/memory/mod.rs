@@ -80,6 +80,28 @@ impl Memory {
         Answer::ready(work())
     }
 
+    /// Commits in their order: those that follow one another to the same model without looking for it, or locking it, again.
+    fn commit_all(&self, commits: &[Commit]) -> Few<Outcome> {
+        let mut outcomes = Few::with_capacity(commits.len());
+        let mut rest = commits;
+        while let [first, behind @ ..] = rest {
+            let Some(part) = plain(first) else {
+                outcomes.push(self.commit_one(first));
+                rest = behind;
+                continue;
+            };
+            let (name, model) = (&part.model, self.model(&part.model));
+            let mut model = lock(&model);
+            while let [first, behind @ ..] = rest
+                && let Some(part) = plain(first).filter(|part| part.model == *name)
+            {
+                outcomes.push(self.apply_alone(&mut model, part, first.now));
+                rest = behind;
+            }
+        }
+        outcomes
+    }
+
     fn commit_one(&self, commit: &Commit) -> Outcome {
         let Some(transaction) = &commit.transaction else { return self.apply(commit) };
         let mut transactions = self.transactions.lock().unwrap_or_else(PoisonError::into_inner);
@@ -97,13 +119,7 @@ impl Memory {
 
     fn apply(&self, commit: &Commit) -> Outcome {
         if let [part] = commit.parts.as_slice() {
-            let model = self.model(&part.model);
-            let mut model = lock(&model);
-            let mut applied = Applied::new(part, true);
-            return match model.apply(part, commit.now, &mut applied) {
-                Ok(()) => Ok(Committed { parts: vec![self.keep(&mut model, applied, commit.now)] }),
-                Err((operation, why)) => Err(Box::new(Rejected { part: 0, operation, why })),
-            };
+            return self.apply_alone(&mut lock(&self.model(&part.model)), part, commit.now);
         }
         // Always locked in the order of the names, so that no two wait for each other.
         let mut parts: Vec<(usize, &Part, Arc<Mutex<Model>>)> =
@@ -127,9 +143,25 @@ impl Memory {
         Ok(Committed { parts: parts.map(|(applied, (.., model))| self.keep(model, applied, commit.now)).collect() })
     }
 
+    fn apply_alone(&self, model: &mut Model, part: &Part, now: Millis) -> Outcome {
+        let mut applied = Applied::new(part, true);
+        match model.apply(part, now, &mut applied) {
+            Ok(()) => Ok(Committed { parts: vec![self.keep(model, applied, now)] }),
+            Err((operation, why)) => Err(Box::new(Rejected { part: 0, operation, why })),
+        }
+    }
+
     fn keep(&self, model: &mut Model, applied: Applied, now: Millis) -> Done {
         model.keep(&applied, &self.retention, now);
         Done { records: applied.records, changes: applied.changes, position: model.position() }
+    }
+}
+
+/// The part of a commit that has one only, and is no transaction.
+fn plain(commit: &Commit) -> Option<&Part> {
+    match (commit.parts.as_slice(), &commit.transaction) {
+        ([part], None) => Some(part),
+        _ => None,
     }
 }
 
@@ -139,7 +171,7 @@ fn lock(model: &Arc<Mutex<Model>>) -> MutexGuard<'_, Model> {
 
 impl Store for Memory {
     fn commit(&self, commits: Few<Commit>) -> Answer<Few<Outcome>> {
-        self.unless_closed(|| commits.iter().map(|commit| self.commit_one(commit)).collect())
+        self.unless_closed(|| self.commit_all(&commits))
     }
 
     fn read(&self, model: &ModelName, read: Read) -> Answer<Snapshot> {

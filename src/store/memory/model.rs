@@ -18,23 +18,19 @@ pub(super) struct Model {
     epoch: Epoch,
     head: Revision,
     records: Records,
+    /// The last changes up to the head.
     log: VecDeque<Entry>,
     graves: Graves,
 }
 
-/// A change as the log keeps it.
+/// A change as the log keeps it. Most are of records that have not changed since: these are not held once more, so that nothing is
+/// to be let go of when the log forgets them.
 #[derive(Debug)]
 struct Entry {
-    revision: Revision,
     kind: ChangeKind,
-    record: Record,
-}
-
-impl Entry {
-    fn change(&self) -> Change {
-        let Self { revision, kind, record } = self;
-        Change { revision: *revision, kind: *kind, record: record.clone(), before: None }
-    }
+    place: Place,
+    /// None while it is what stands at the place.
+    record: Option<Record>,
 }
 
 /// What an applied part did, until it is known that the whole commit holds.
@@ -96,9 +92,6 @@ impl Model {
 
     /// What was applied holds.
     pub(super) fn keep(&mut self, applied: &Applied, retention: &Retention, now: Millis) {
-        for Change { revision, kind, record, .. } in &applied.changes {
-            self.log.push_back(Entry { revision: *revision, kind: *kind, record: record.clone() });
-        }
         while self.log.len() > retention.log_entries {
             self.log.pop_front();
         }
@@ -110,7 +103,7 @@ impl Model {
             self.graves.purge(retention, now);
         }
         if !applied.buried.is_empty() {
-            self.records.settle();
+            self.settle();
         }
     }
 
@@ -129,8 +122,41 @@ impl Model {
                 }
             }
         }
+        self.log.truncate(self.log.len() - applied.changes.len());
         self.head = Revision(self.head.0 - applied.changes.len() as u64);
-        self.records.settle();
+        self.settle();
+    }
+
+    /// Let go of places that nothing stands at.
+    fn settle(&mut self) {
+        if let Some(moved) = self.records.settle() {
+            let at_places = self.log.iter_mut().filter(|entry| entry.record.is_none());
+            at_places.for_each(|entry| entry.place = moved[&entry.place]);
+        }
+    }
+
+    /// The next change: what stands at the place now, or this record, which does no longer.
+    fn push(&mut self, kind: ChangeKind, place: Place, record: Option<Record>) -> Revision {
+        self.head = self.head.next();
+        self.log.push_back(Entry { kind, place, record });
+        self.head
+    }
+
+    /// Something else is to stand at the place of this record, or nothing: the log has it from now on, where it still knows of it.
+    fn outdate(&mut self, record: &Record) {
+        let at = self.in_log(record.revision());
+        if let Some(entry) = at.and_then(|at| self.log.get_mut(at)) {
+            entry.record = Some(record.clone());
+        }
+    }
+
+    /// Which entry of the log has this revision.
+    fn in_log(&self, revision: Revision) -> Option<usize> {
+        usize::try_from(revision.0.checked_sub(self.log_floor().0 + 1)?).ok()
+    }
+
+    fn record<'a>(&'a self, entry: &'a Entry) -> &'a Record {
+        entry.record.as_ref().unwrap_or_else(|| &self.records.at(entry.place).record)
     }
 
     fn operate(&mut self, operation: &Operation, now: Millis, applied: &mut Applied) -> Result<(), Rejection> {
@@ -147,7 +173,7 @@ impl Model {
                 (None, None) => self.graves.last_change(id),
             },
         };
-        let base = |revision| Ok::<_, Damaged>(self.written(revision, id, &applied.changes));
+        let base = |revision| Ok::<_, Damaged>(self.written(revision, id));
         let verdict = decide::operation(operation, found, now, base);
         let verdict = verdict.expect("a record in memory is a JSON object");
         match (verdict, looked_up) {
@@ -163,23 +189,24 @@ impl Model {
             (Verdict::Set(input, last_change), looked_up) => {
                 let revision = self.head.next();
                 let record = Record::new(&input, revision, last_change);
-                let (kind, before) = match looked_up {
+                applied.records.push(Some(record.clone()));
+                let (kind, place, before) = match looked_up {
                     Err(vacant) => {
-                        let place =
-                            self.records.insert(vacant, Slot { record: record.clone(), inserted: now, born: revision });
+                        let slot = Slot { record: record.clone(), inserted: now, born: revision };
+                        let place = self.records.insert(vacant, slot);
                         self.claim(place, owner);
                         applied.note(|| Undo::Insert(place));
-                        (ChangeKind::Insert, None)
+                        (ChangeKind::Insert, place, None)
                     }
                     Ok(place) => {
                         let before = self.records.replace(place, record.clone());
+                        self.outdate(&before);
                         let owner_before = self.claim(place, owner);
                         applied.note(|| Undo::Update(place, before.clone(), owner_before));
-                        (ChangeKind::Update, Some(before))
+                        (ChangeKind::Update, place, Some(before))
                     }
                 };
-                self.head = revision;
-                applied.records.push(Some(record.clone()));
+                self.push(kind, place, None);
                 applied.changes.push(Change { revision, kind, record, before });
             }
             (Verdict::Remove(last_change), Ok(place)) => {
@@ -204,9 +231,10 @@ impl Model {
     fn remove(&mut self, place: Place, kind: ChangeKind, last_change: Option<Millis>, applied: &mut Applied) {
         let owner = self.records.owner(place).cloned();
         let slot = self.records.remove(place);
-        self.head = self.head.next();
-        applied.changes.push(Change { revision: self.head, kind, record: slot.record.clone(), before: None });
-        applied.buried.push((self.head, last_change));
+        self.outdate(&slot.record);
+        let revision = self.push(kind, place, Some(slot.record.clone()));
+        applied.changes.push(Change { revision, kind, record: slot.record.clone(), before: None });
+        applied.buried.push((revision, last_change));
         applied.note(|| Undo::Remove(place, slot, owner));
     }
 
@@ -225,23 +253,16 @@ impl Model {
         }
     }
 
-    /// A record as it was written at a revision, where the log still knows it or `applied` is to come into it.
-    fn written(&self, revision: Revision, id: &str, applied: &[Change]) -> Option<Record> {
-        let after = |first: Revision| usize::try_from(revision.0.checked_sub(first.0)?).ok();
-        let (kind, record) = match applied.first().and_then(|first| after(first.revision)) {
-            Some(at) => applied.get(at).map(|change| (change.kind, &change.record))?,
-            None => {
-                let at = self.log.front().and_then(|first| after(first.revision))?;
-                self.log.get(at).map(|entry| (entry.kind, &entry.record))?
-            }
-        };
-        let written = matches!(kind, ChangeKind::Insert | ChangeKind::Update);
-        (written && record.id() == id).then(|| record.clone())
+    /// A record as it was written at a revision, where the log still knows it.
+    fn written(&self, revision: Revision, id: &str) -> Option<Record> {
+        let entry = self.log.get(self.in_log(revision)?)?;
+        let (record, is_write) = (self.record(entry), matches!(entry.kind, ChangeKind::Insert | ChangeKind::Update));
+        (is_write && record.id() == id).then(|| record.clone())
     }
 
     /// What is before the first entry of the log.
     fn log_floor(&self) -> Revision {
-        self.log.front().map_or(self.head, |change| Revision(change.revision.0 - 1))
+        Revision(self.head.0 - self.log.len() as u64)
     }
 
     pub(super) fn changes(&self, after: Position, limit: usize) -> Option<Page> {
@@ -249,9 +270,15 @@ impl Model {
         if after.epoch != position.epoch || after.revision > position.revision {
             return None;
         }
-        let skip = after.revision.0.checked_sub(self.log_floor().0)?;
-        let skip = usize::try_from(skip).expect("the log is in memory");
-        Some(Page { changes: self.log.iter().skip(skip).take(limit).map(Entry::change).collect(), position })
+        let skip = self.in_log(after.revision.next())?;
+        let change = |(revision, entry): (u64, &Entry)| Change {
+            revision: Revision(revision),
+            kind: entry.kind,
+            record: self.record(entry).clone(),
+            before: None,
+        };
+        let entries = (after.revision.next().0..).zip(self.log.iter().skip(skip));
+        Some(Page { changes: entries.take(limit).map(change).collect(), position })
     }
 
     pub(super) fn owned(&self) -> impl Iterator<Item = (&Slot, &Owner)> {
@@ -304,10 +331,9 @@ impl Model {
         let mut deleted: Vec<RecordId> = Vec::new();
         let mut places: Vec<Place> = Vec::new();
         let mut is_gone = |id: &str| deleted.push(RecordId::parse(id).expect("the id of a record is one"));
-        if revision >= self.log_floor() {
-            let skip = usize::try_from(revision.0 - self.log_floor().0).expect("the log is in memory");
+        if let Some(skip) = self.in_log(revision.next()) {
             let mut seen = HashSet::new();
-            for id in self.log.iter().skip(skip).map(|change| change.record.id()) {
+            for id in self.log.iter().skip(skip).map(|entry| self.record(entry).id()) {
                 if is_chosen(id) && seen.insert(id) {
                     match self.records.find(id) {
                         Some(place) => places.push(place),

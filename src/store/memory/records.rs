@@ -1,7 +1,8 @@
 //! The records of one model: found by id, and in the order of their insertion.
 //!
 //! Records stand in a row of slots, in the order of insertion; a table leads from an id to its slot. The table's entries keep their
-//! hashes, so that it grows, and tells ids apart, without looking at the records.
+//! hashes, so that it grows, and tells ids apart, without looking at the records; they are small, so that more of them stay in the
+//! processor's caches.
 
 use crate::store::{Millis, Owner};
 use backsync_protocol::{Record, Revision};
@@ -31,14 +32,33 @@ pub(super) struct Records {
 
 #[derive(Debug, Clone, Copy)]
 struct Entry {
-    hash: u64,
-    place: Place,
+    hash: Hash,
+    /// The lower half of the place, of which there are fewer in use.
+    place: u32,
+}
+
+impl Entry {
+    /// The whole of the place, where the first one in use is this.
+    fn place(&self, first: Place) -> Place {
+        first + Place::from(self.place.wrapping_sub(first as u32))
+    }
+}
+
+/// Of an id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Hash(u32);
+
+impl Hash {
+    /// As the table wants it, which looks at both ends.
+    fn spread(self) -> u64 {
+        u64::from(self.0) << 32 | u64::from(self.0)
+    }
 }
 
 /// An id that no record has.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Vacant {
-    hash: u64,
+    hash: Hash,
 }
 
 /// A record, and when it was inserted: the time, and the revision.
@@ -61,8 +81,8 @@ impl Records {
     /// The place of a record; where there is none of this id, what [`Self::insert`] needs.
     pub(super) fn look_up(&self, id: &str) -> Result<Place, Vacant> {
         let hash = self.hash(id);
-        let is_it = |entry: &Entry| entry.hash == hash && self.at(entry.place).record.id() == id;
-        self.table.find(hash, is_it).map(|entry| entry.place).ok_or(Vacant { hash })
+        let is_it = |entry: &Entry| entry.hash == hash && self.at(entry.place(self.first)).record.id() == id;
+        self.table.find(hash.spread(), is_it).map(|entry| entry.place(self.first)).ok_or(Vacant { hash })
     }
 
     /// The record at a place that [`Self::find`] gave.
@@ -105,7 +125,7 @@ impl Records {
         let index = self.index(place);
         let slot = self.slots[index].take().expect("a place is used while it has a record");
         let hash = self.hash(slot.record.id());
-        let entry = self.table.find_entry(hash, |entry| entry.place == place);
+        let entry = self.table.find_entry(hash.spread(), |entry| entry.place == place as u32);
         entry.expect("every record is in the table").remove();
         self.owners.remove(&place);
         slot
@@ -124,14 +144,15 @@ impl Records {
         places.filter_map(|(place, slot)| Some((place, slot.as_ref()?)))
     }
 
-    /// Let go of empty slots: those at the beginning at once, others when there are many. Places may change.
-    pub(super) fn settle(&mut self) {
+    /// Let go of empty slots: those at the beginning at once, others when there are many. Answers where the records that there are
+    /// stand then, where their places have changed.
+    pub(super) fn settle(&mut self) -> Option<HashMap<Place, Place>> {
         while let Some(None) = self.slots.front() {
             self.slots.pop_front();
             self.first += 1;
         }
         if self.slots.len() - self.len() <= HOLES.max(self.len()) {
-            return;
+            return None;
         }
         let mut moved = HashMap::with_capacity(self.len());
         let mut slots = VecDeque::with_capacity(self.len());
@@ -142,13 +163,14 @@ impl Records {
             }
         }
         self.slots = slots;
-        self.table.iter_mut().for_each(|entry| entry.place = moved[&entry.place]);
+        self.table.iter_mut().for_each(|entry| entry.place = moved[&entry.place(self.first)] as u32);
         self.owners =
             std::mem::take(&mut self.owners).into_iter().map(|(place, owner)| (moved[&place], owner)).collect();
+        Some(moved)
     }
 
-    fn hash(&self, id: &str) -> u64 {
-        self.hasher.hash_one(id)
+    fn hash(&self, id: &str) -> Hash {
+        Hash((self.hasher.hash_one(id) >> 32) as u32)
     }
 
     fn index(&self, place: Place) -> usize {
@@ -156,7 +178,9 @@ impl Records {
     }
 
     fn enter(&mut self, Vacant { hash }: Vacant, place: Place) {
-        self.table.insert_unique(hash, Entry { hash, place }, |entry| entry.hash);
+        assert!(self.slots.len() <= u32::MAX as usize, "places are told apart by 32 bits");
+        let entry = Entry { hash, place: place as u32 };
+        self.table.insert_unique(hash.spread(), entry, |entry| entry.hash.spread());
     }
 }
 
