@@ -81,8 +81,8 @@ pub(crate) enum Effect<'a> {
 impl Stretch {
     /// Encode changes, of which there is at least one, for the framings that have listeners.
     pub(crate) fn encode(source: impl FnOnce() -> Source, changes: Few<Change>, framings: Framings) -> Self {
-        if framings == Framings::default() {
-            return Self::Unheard(changes[0].revision, changes[changes.len() - 1].revision);
+        if let Some(unheard) = Self::unheard(&changes, framings) {
+            return unheard;
         }
         let source = source();
         let name = source.model.as_str();
@@ -111,6 +111,12 @@ impl Stretch {
 }
 
 impl Stretch {
+    /// Changes, of which there is at least one, where nobody listens.
+    pub(crate) fn unheard(changes: &[Change], framings: Framings) -> Option<Self> {
+        let unheard = || Self::Unheard(changes[0].revision, changes[changes.len() - 1].revision);
+        (framings == Framings::default()).then(unheard)
+    }
+
     /// The changes, where somebody listened.
     pub(crate) fn heard(&self) -> Option<&Chunk> {
         match self {

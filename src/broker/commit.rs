@@ -15,34 +15,47 @@ use crate::{
     store::{Answer, ChangeKind, Commit, Committed, Done, Few, Operation, Outcome, Part, StoreError},
 };
 use backsync_protocol::{Epoch, Position};
-use smallvec::smallvec;
 use std::sync::{Arc, atomic::Ordering};
 
 impl Broker {
-    /// Have a write done, with whatever else waits for its models. A store that answers at once is done when this
+    /// Have writes done, in their order, with whatever else waits for their models. A store that answers at once is done when this
     /// returns; `here` is the worker that calls, if it is one. One that takes its time is asked when the worker has read what it
     /// reads just now, so that what came together is one step, and comes to everybody as one.
-    pub(super) fn submit(&self, write: Write, here: Option<usize>) {
-        let turns = write.models[0].turns.clone();
-        let is_ephemeral = write.models.iter().any(|model| model.rules.ephemeral);
-        if is_ephemeral {
-            let mut presence = self.presence();
-            for (part, model) in write.commit.parts.iter().zip(&write.models) {
-                presence.begins(&model.name, &named(part));
+    pub(super) fn submit(&self, writes: impl IntoIterator<Item = Write>, here: Option<usize>) {
+        let mut writes = writes.into_iter().peekable();
+        while let Some(first) = writes.next() {
+            let turns = first.models[0].turns.clone();
+            let mut together = Few::with_capacity(1 + writes.size_hint().0);
+            together.push(first);
+            while let Some(write) = writes.next_if(|write| Arc::ptr_eq(&write.models[0].turns, &turns)) {
+                together.push(write);
+            }
+            self.submit_together(turns, together, here);
+        }
+    }
+
+    /// The same, for writes that take one turn.
+    fn submit_together(&self, turns: Arc<Turns>, writes: Few<Write>, here: Option<usize>) {
+        let mut may_wait = here.is_some();
+        for write in &writes {
+            if write.models.iter().any(|model| model.rules.ephemeral) {
+                // What the server's own code writes begins with the call, and who is present is looked at as it is.
+                may_wait = false;
+                let mut presence = self.presence();
+                for (part, model) in write.commit.parts.iter().zip(&write.models) {
+                    presence.begins(&model.name, &named(part));
+                }
             }
         }
-        // What the server's own code writes begins with the call, and who is present is looked at as it is.
-        let may_wait = here.is_some() && !is_ephemeral;
-        let Some(write) = turns.begin(write) else { return };
+        let Some(mut writes) = turns.begin(writes) else { return };
         if may_wait && self.0.store_waits.load(Ordering::Relaxed) {
             let broker = self.clone();
             tokio::spawn(async move {
-                let writes = std::iter::once(write).chain(turns.more()).collect();
+                writes.extend(turns.more());
                 broker.commit_rest(turns, Work::Place(writes)).await;
             });
             return;
         }
-        let mut writes: Few<Write> = smallvec![write];
         while !writes.is_empty() {
             if !self.place_at_once(&writes) {
                 tokio::spawn(self.clone().commit_rest(turns, Work::Place(writes)));
@@ -177,33 +190,24 @@ impl Broker {
             Completion::Signal(_) => None,
         };
         let told = caller.map(|caller| (caller, handler::to_tell(&committed, &models)));
-        let mut stretches: Few<Option<Stretch>> = Few::new();
-        for (done, model) in committed.parts.iter_mut().zip(&models) {
-            if let Some(publication) = self.publication(model, done) {
-                self.0.parts.bus.publish(self.origin(), &publication);
-            }
-            // Only the server's own code wants to have the changes as well.
-            let changes = match completion {
-                Completion::Reply(_) => std::mem::take(&mut done.changes),
-                Completion::Signal(_) => done.changes.clone(),
-            };
-            let source = || model.source(done.position.epoch);
-            stretches.push((!changes.is_empty()).then(|| Stretch::encode(source, changes, model.framings())));
+        // Only the server's own code wants to have the changes as well.
+        let keeps = matches!(completion, Completion::Signal(_));
+        let (last, others) = models.split_last().expect("a write is to a model");
+        let mut behind = Few::new();
+        for (done, model) in committed.parts.iter_mut().zip(others) {
+            let run = self.publish(model, done, keeps);
+            self.offer(model, here, run, None);
+            behind.push((model.clone(), done.position));
         }
-        let last = models.len() - 1;
-        let at = |part: usize| committed.parts[part].position;
-        let behind = (0..last).map(|part| (models[part].clone(), at(part))).collect();
-        for (part, stretch) in stretches.drain(..last).enumerate() {
-            self.offer(&models[part], here, stretch.map(|run| (at(part).epoch, run)), None);
-        }
-        let (position, run) = (at(last), stretches.pop().flatten().map(|run| (at(last).epoch, run)));
+        let done = &mut committed.parts[others.len()];
+        let (position, run) = (done.position, self.publish(last, done, keeps));
         match completion {
             Completion::Reply(to) => {
                 let settled = Settled { to, outcome: Ok(committed), behind };
-                self.offer(&models[last], here, run, Some((Some(position), settled)));
+                self.offer(last, here, run, Some((Some(position), settled)));
             }
             Completion::Signal(sender) => {
-                self.offer(&models[last], here, run, None);
+                self.offer(last, here, run, None);
                 // Whoever asked may have gone.
                 let _ = sender.send(Ok(committed));
             }
@@ -269,12 +273,24 @@ impl Broker {
         }
     }
 
-    fn publication(&self, model: &Model, done: &Done) -> Option<Publication> {
-        if done.changes.is_empty() || !self.0.parts.bus.carries_commits(self.origin()) {
+    /// Tell other nodes of what changed, and encode it for those who listen here. It stays where it is as well if the caller
+    /// `keeps` it.
+    fn publish(&self, model: &Model, done: &mut Done, keeps: bool) -> Option<(Epoch, Stretch)> {
+        if done.changes.is_empty() {
             return None;
         }
-        let changes = done.changes.as_slice().into();
-        Some(Publication { model: model.name.clone(), epoch: done.position.epoch, changes })
+        let epoch = done.position.epoch;
+        if self.0.parts.bus.carries_commits(self.origin()) {
+            let publication = Publication { model: model.name.clone(), epoch, changes: done.changes.as_slice().into() };
+            self.0.parts.bus.publish(self.origin(), &publication);
+        }
+        let framings = model.framings();
+        let unheard = Stretch::unheard(&done.changes, framings);
+        let stretch = unheard.unwrap_or_else(|| {
+            let changes = if keeps { done.changes.clone() } else { std::mem::take(&mut done.changes) };
+            Stretch::encode(|| model.source(epoch), changes, framings)
+        });
+        Some((epoch, stretch))
     }
 }
 
@@ -287,12 +303,14 @@ struct Follower {
 }
 
 fn split(writes: Few<Write>) -> (Few<Commit>, Few<Follower>) {
-    let apart = |Write { commit, models, completion }: Write| {
+    let (mut commits, mut followers) = (Few::with_capacity(writes.len()), Few::with_capacity(writes.len()));
+    for Write { commit, models, completion } in writes {
         let is_ephemeral = models.iter().any(|model| model.rules.ephemeral);
         let named = if is_ephemeral { commit.parts.iter().map(named).collect() } else { Vec::new() };
-        (commit, Follower { models, completion, named })
-    };
-    writes.into_iter().map(apart).unzip()
+        commits.push(commit);
+        followers.push(Follower { models, completion, named });
+    }
+    (commits, followers)
 }
 
 fn named(part: &Part) -> Vec<Named> {

@@ -199,13 +199,17 @@ impl Model {
     ) -> Offered {
         let mut delivery = self.delivery();
         let is_early = run.is_some_and(|(epoch, run)| delivery.accept(self, inboxes, here, epoch, run));
+        let mut elsewhere = delivery.release(inboxes, here, false);
         if let Some((behind, settled)) = settled {
             if let Some(position) = behind {
                 delivery.sequencer().hear(position);
             }
-            delivery.waiting.push_back(Waiting { behind, was_there: false, settled });
+            let waiting = Waiting { behind, was_there: false, settled };
+            match delivery.waiting.is_empty() && delivery.is_due(&waiting, false) {
+                true => hand_out(inboxes, here, waiting.settled, &mut elsewhere),
+                false => delivery.waiting.push_back(waiting),
+            }
         }
-        let elsewhere = delivery.release(inboxes, here, false);
         Offered { gap: delivery.gap(if is_early { Gap::Early } else { Gap::Missing }), elsewhere }
     }
 
@@ -334,26 +338,29 @@ impl Delivery {
     /// there before it and are of another history are of one that is over: they follow nothing any more. Answers those
     /// that follow changes of other models, too.
     fn release(&mut self, inboxes: &[Inbox], here: Option<usize>, is_complete: bool) -> Few<Settled> {
-        let at = self.stand().position;
-        let is_over = |waiting: &Waiting, of: Position| is_complete && waiting.was_there && of.epoch != at.epoch;
-        let is_due = |waiting: &Waiting| {
-            let went_out = |of: Position| of.epoch == at.epoch && of.revision <= at.revision;
-            waiting.behind.is_none_or(|of| went_out(of) || is_over(waiting, of))
-        };
         let mut elsewhere = Few::new();
-        while self.waiting.front().is_some_and(is_due)
+        while self.waiting.front().is_some_and(|waiting| self.is_due(waiting, is_complete))
             && let Some(Waiting { settled, .. }) = self.waiting.pop_front()
         {
-            match settled.behind.is_empty() {
-                true => hand_out(inboxes, here, settled),
-                false => elsewhere.push(settled),
-            }
+            hand_out(inboxes, here, settled, &mut elsewhere);
         }
         elsewhere
     }
+
+    /// Whether an outcome may go out, if it were the first of those that wait; `is_complete` as for [`Self::release`].
+    fn is_due(&self, waiting: &Waiting, is_complete: bool) -> bool {
+        let at = self.stand().position;
+        waiting.behind.is_none_or(|of| match of.epoch == at.epoch {
+            true => of.revision <= at.revision,
+            false => is_complete && waiting.was_there,
+        })
+    }
 }
 
-fn hand_out(inboxes: &[Inbox], here: Option<usize>, settled: Settled) {
+fn hand_out(inboxes: &[Inbox], here: Option<usize>, settled: Settled, elsewhere: &mut Few<Settled>) {
+    if !settled.behind.is_empty() {
+        return elsewhere.push(settled);
+    }
     let worker = settled.to.worker;
     inboxes[worker].push(Item::Outcome(settled.to, settled.outcome), here != Some(worker));
 }

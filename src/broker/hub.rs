@@ -21,7 +21,7 @@ pub use connections::{ConnectionKey, Sink};
 use super::{Broker, Framing, Limits, inbox::Item, methods, model::Model, turns::Write};
 use crate::{
     auth::{Action, Denied},
-    store::Store,
+    store::{Millis, Store},
 };
 use backsync_protocol::{CloseCode, ErrorCode, ErrorObject, Event, Method, RecordInput, Request, json::Raw, message};
 use bytes::Bytes;
@@ -68,8 +68,12 @@ pub struct Hub {
     /// How many tellings there were: each has a number.
     tellings: u64,
     is_draining: bool,
+    /// To be begun.
+    writes: Vec<Write>,
     spare: Vec<Item>,
     json: String,
+    /// When what was read since the last flush came.
+    now: Option<Millis>,
 }
 
 impl Hub {
@@ -88,8 +92,10 @@ impl Hub {
                 flushes: 0,
                 tellings: 0,
                 is_draining: false,
+                writes: Vec::new(),
                 spare: Vec::new(),
                 json: String::new(),
+                now: None,
             })
         })
     }
@@ -113,6 +119,7 @@ impl Hub {
 
     /// Forget a connection. Writes of it that are in flight are still done.
     pub fn remove(&mut self, key: ConnectionKey) {
+        self.begin_writes();
         let Some(connection) = self.connections.remove(key) else { return };
         self.tell_of_end(key, &connection);
         if let Some(session) = &connection.session {
@@ -313,6 +320,11 @@ impl Hub {
         self.broker.store()
     }
 
+    /// What is read at once is of one moment.
+    pub(super) fn now(&mut self) -> Millis {
+        *self.now.get_or_insert_with(|| self.broker.now())
+    }
+
     pub(super) fn worker(&self) -> usize {
         self.worker
     }
@@ -372,7 +384,9 @@ impl Hub {
         self.connections.find(key).map_or(0, |connection| connection.listeners())
     }
 
-    /// Have a write of a connection done. While it is on its way, others may follow that write to the same model only.
+    /// Have a write of a connection done, with the next [`Self::drain`]: what is read at once is first understood and then done, which
+    /// has each part of the code stay in the processor's cache for all of it. While it is on its way, others may follow that write to
+    /// the same model only.
     pub(super) fn submit(&mut self, key: ConnectionKey, write: Write) {
         if let Some(connection) = self.connections.find(key) {
             connection.in_flight += 1;
@@ -381,6 +395,6 @@ impl Hub {
                 _ => None,
             };
         }
-        self.broker.submit(write, Some(self.worker));
+        self.writes.push(write);
     }
 }

@@ -192,7 +192,8 @@ impl Broker {
         let begun = self.model(model.as_str()).map(|model| {
             let commit = Commit { parts: vec![model.part(operations)], transaction: None, now: self.now() };
             let (sender, outcome) = oneshot::channel();
-            self.submit(Write { commit, models: smallvec![model], completion: Completion::Signal(sender) }, None);
+            let write = Write { commit, models: smallvec![model], completion: Completion::Signal(sender) };
+            self.submit([write], None);
             outcome
         });
         async {

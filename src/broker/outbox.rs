@@ -76,7 +76,7 @@ impl Outbox {
     pub(crate) fn own(&mut self) -> &mut Vec<u8> {
         if self.own.capacity() == 0 {
             // Room for the replies of a batch, which goes as soon as they are written.
-            self.own.reserve(2048);
+            self.own.reserve(4096);
         }
         &mut self.own
     }

@@ -37,15 +37,15 @@ pub(crate) enum Completion {
 }
 
 impl Turns {
-    /// Take a write in. `Some` makes the caller the one who commits, this and whatever [`Self::next`] gives.
-    pub(crate) fn begin(&self, write: Write) -> Option<Write> {
+    /// Take writes in. `Some` makes the caller the one who commits, these and whatever [`Self::next`] gives.
+    pub(crate) fn begin(&self, writes: Few<Write>) -> Option<Few<Write>> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if state.busy {
-            state.waiting.push(write);
+            state.waiting.extend(writes);
             return None;
         }
         state.busy = true;
-        Some(write)
+        Some(writes)
     }
 
     /// All writes that wait now, for the one who commits and has not begun yet.

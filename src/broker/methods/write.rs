@@ -245,7 +245,7 @@ fn submit(
     models: Few<Arc<Model>>,
     asked: Asked,
 ) {
-    let commit = Commit { parts, transaction, now: hub.broker.now() };
+    let commit = Commit { parts, transaction, now: hub.now() };
     let to = Box::new(ReplyTo {
         worker: hub.worker(),
         connection: key,
