@@ -8,12 +8,13 @@ mod records;
 mod transactions;
 
 use super::{
-    Answer, Commit, Committed, Done, Few, Lease, Millis, Nodes, Outcome, Owned, Page, Part, Read, Rejected, Rejection,
-    Retention, Snapshot, Store, StoreError, epoch, lease::Leases,
+    Answer, Commit, Committed, Done, Few, Lease, Millis, Nodes, Operation, Outcome, Owned, Page, Part, Read, Rejected,
+    Rejection, Retention, Snapshot, Store, StoreError, epoch, lease::Leases,
 };
 use backsync_protocol::{Epoch, ModelName, Position, RecordId};
 use foldhash::HashMap;
 use model::{Applied, Model};
+use records::AHEAD;
 use std::sync::{
     Arc, Mutex, MutexGuard, PoisonError, RwLock,
     atomic::{AtomicBool, Ordering},
@@ -92,11 +93,16 @@ impl Memory {
             };
             let (name, model) = (&part.model, self.model(&part.model));
             let mut model = lock(&model);
-            while let [first, behind @ ..] = rest
-                && let Some(part) = plain(first).filter(|part| part.model == *name)
-            {
-                outcomes.push(self.apply_alone(&mut model, part, first.now));
-                rest = behind;
+            let is_to_it = |commit: &&Commit| plain(commit).is_some_and(|part| part.model == *name);
+            let (together, behind) = rest.split_at(rest.iter().take_while(is_to_it).count());
+            rest = behind;
+            for commits in together.chunks(AHEAD) {
+                if commits.len() > 1 {
+                    model.fetch(commits.iter().flat_map(|commit| &commit.parts[0].operations).map(Operation::id));
+                }
+                for commit in commits {
+                    outcomes.push(self.apply_alone(&mut model, &commit.parts[0], commit.now));
+                }
             }
         }
         outcomes

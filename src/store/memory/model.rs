@@ -2,7 +2,7 @@
 
 use super::{
     graves::Graves,
-    records::{Place, Records, Slot},
+    records::{AHEAD, Place, Records, Slot},
 };
 use crate::store::{
     Bounds, Change, ChangeKind, Few, Millis, Operation, Owner, Page, Part, Read, Rejection, Retention, Selection,
@@ -77,10 +77,18 @@ impl Model {
         Position { epoch: self.epoch, revision: self.head }
     }
 
+    /// Records of these ids, of which the first [`AHEAD`] count, are looked up soon: see [`Records::fetch`].
+    pub(super) fn fetch<'a>(&self, ids: impl Iterator<Item = &'a str>) {
+        self.records.fetch(ids.take(AHEAD));
+    }
+
     /// Apply a part of a commit; [`Self::keep`] or [`Self::undo`] has to follow. A refusal names its operation, and leaves
     /// nothing of the part.
     pub(super) fn apply(&mut self, part: &Part, now: Millis, applied: &mut Applied) -> Result<(), (usize, Rejection)> {
         for (at, operation) in part.operations.iter().enumerate() {
+            if at % AHEAD == 0 && part.operations.len() > 1 {
+                self.fetch(part.operations[at..].iter().map(Operation::id));
+            }
             if let Err(rejection) = self.operate(operation, now, applied) {
                 self.undo(std::mem::take(applied));
                 return Err((at, rejection));
