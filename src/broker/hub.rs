@@ -59,6 +59,8 @@ pub struct Hub {
     /// By `Model::index`; a model that nobody here listens to has none.
     listeners: Vec<Option<Box<Listeners>>>,
     names: HashMap<Box<str>, Arc<Model>>,
+    /// The last event and what it means: most requests are as the one before.
+    understood: Option<(Box<str>, Arc<Model>, Method)>,
     /// Models with chunks that were not flushed.
     staged: Vec<usize>,
     /// Connections served individually in this batch.
@@ -87,6 +89,7 @@ impl Hub {
                 connections: Connections::default(),
                 listeners: Vec::new(),
                 names: HashMap::new(),
+                understood: None,
                 staged: Vec::new(),
                 individual: Vec::new(),
                 flushes: 0,
@@ -208,16 +211,23 @@ impl Hub {
     }
 
     fn dispatch(&mut self, key: ConnectionKey, request: &Request<'_>) -> Result<Progress, ErrorObject> {
-        let event = Event::parse(&request.event)?;
-        if event.model.starts_with('$') {
-            return methods::system(self, key, event, request);
-        }
-        let method = Method::parse(event.method).ok_or_else(|| {
-            let known = Method::ALL.map(Method::name).join(", ");
-            let message = format!("no method {}; there are {known}", backsync_protocol::json::excerpt(event.method));
-            ErrorObject::new(ErrorCode::UnknownMethod, message)
-        })?;
-        let model = self.model(event.model)?;
+        let (model, method) = match &self.understood {
+            Some((event, model, method)) if **event == *request.event => (model.clone(), *method),
+            _ => {
+                let event = Event::parse(&request.event)?;
+                if event.model.starts_with('$') {
+                    return methods::system(self, key, event, request);
+                }
+                let method = Method::parse(event.method).ok_or_else(|| {
+                    let known = Method::ALL.map(Method::name).join(", ");
+                    let given = backsync_protocol::json::excerpt(event.method);
+                    ErrorObject::new(ErrorCode::UnknownMethod, format!("no method {given}; there are {known}"))
+                })?;
+                let model = self.model(event.model)?;
+                self.understood = Some((request.event.as_ref().into(), model.clone(), method));
+                (model, method)
+            }
+        };
         let (id, text, data, options) = (request.id, request.text, request.data.as_ref(), request.options);
         let call = methods::Call { key, id, model, method, data, text, options };
         methods::dispatch(self, call)

@@ -5,6 +5,7 @@
 mod graves;
 mod model;
 mod records;
+mod row;
 mod transactions;
 
 use super::{

@@ -4,15 +4,13 @@
 //! hashes, so that it grows, and tells ids apart, without looking at the records; they are small, so that more of them stay in the
 //! processor's caches.
 
+use super::row::Row;
 use crate::store::{Millis, Owner};
 use backsync_protocol::{Record, Revision};
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 use smallvec::SmallVec;
-use std::{
-    collections::{HashMap, VecDeque},
-    hash::BuildHasher,
-};
+use std::{collections::HashMap, hash::BuildHasher};
 
 /// Names a record for as long as it is not removed and [`Records::settle`] is not called.
 pub(super) type Place = u64;
@@ -30,7 +28,7 @@ const HOLES: usize = 64;
 pub(super) struct Records {
     hasher: RandomState,
     table: HashTable<Entry>,
-    slots: VecDeque<Option<Slot>>,
+    slots: Row<Option<Slot>>,
     /// The place of the first slot.
     first: Place,
     /// Who owns records: few models have any.
@@ -106,7 +104,7 @@ impl Records {
 
     /// The record at a place that [`Self::find`] gave.
     pub(super) fn at(&self, place: Place) -> &Slot {
-        self.slots[self.index(place)].as_ref().expect("a place is used while it has a record")
+        self.slots.get(self.index(place)).and_then(Option::as_ref).expect("a place is used while it has a record")
     }
 
     pub(super) fn owner(&self, place: Place) -> Option<&Owner> {
@@ -129,20 +127,18 @@ impl Records {
     pub(super) fn insert(&mut self, vacant: Vacant, slot: Slot) -> Place {
         let place = self.first + self.slots.len() as Place;
         self.enter(vacant, place);
-        self.slots.push_back(Some(slot));
+        self.slots.push(Some(slot));
         place
     }
 
     /// Put another state in the place of a record's. Answers the one before.
     pub(super) fn replace(&mut self, place: Place, record: Record) -> Record {
-        let index = self.index(place);
-        let slot = self.slots[index].as_mut().expect("a place is used while it has a record");
+        let slot = self.slot(place).as_mut().expect("a place is used while it has a record");
         std::mem::replace(&mut slot.record, record)
     }
 
     pub(super) fn remove(&mut self, place: Place) -> Slot {
-        let index = self.index(place);
-        let slot = self.slots[index].take().expect("a place is used while it has a record");
+        let slot = self.slot(place).take().expect("a place is used while it has a record");
         let hash = self.hash(slot.record.id());
         let entry = self.table.find_entry(hash.spread(), |entry| entry.place == place as u32);
         entry.expect("every record is in the table").remove();
@@ -153,13 +149,12 @@ impl Records {
     /// Undo a removal.
     pub(super) fn put_back(&mut self, place: Place, slot: Slot) {
         self.enter(Vacant { hash: self.hash(slot.record.id()) }, place);
-        let index = self.index(place);
-        self.slots[index] = Some(slot);
+        *self.slot(place) = Some(slot);
     }
 
     /// All in the order of insertion.
     pub(super) fn iter(&self) -> impl Iterator<Item = (Place, &Slot)> {
-        let places = (self.first..).zip(&self.slots);
+        let places = (self.first..).zip(self.slots.iter());
         places.filter_map(|(place, slot)| Some((place, slot.as_ref()?)))
     }
 
@@ -167,18 +162,18 @@ impl Records {
     /// stand then, where their places have changed.
     pub(super) fn settle(&mut self) -> Option<HashMap<Place, Place>> {
         while let Some(None) = self.slots.front() {
-            self.slots.pop_front();
+            self.slots.skip_front();
             self.first += 1;
         }
         if self.slots.len() - self.len() <= HOLES.max(self.len()) {
             return None;
         }
         let mut moved = HashMap::with_capacity(self.len());
-        let mut slots = VecDeque::with_capacity(self.len());
+        let mut slots = Row::default();
         for (place, slot) in (self.first..).zip(std::mem::take(&mut self.slots)) {
             if slot.is_some() {
                 moved.insert(place, self.first + slots.len() as Place);
-                slots.push_back(slot);
+                slots.push(slot);
             }
         }
         self.slots = slots;
@@ -190,6 +185,11 @@ impl Records {
 
     fn hash(&self, id: &str) -> Hash {
         Hash((self.hasher.hash_one(id) >> 32) as u32)
+    }
+
+    fn slot(&mut self, place: Place) -> &mut Option<Slot> {
+        let index = self.index(place);
+        self.slots.get_mut(index).expect("a place is one of the row")
     }
 
     fn index(&self, place: Place) -> usize {
