@@ -67,8 +67,8 @@ impl<'a> Request<'a> {
                 "a message has an event, a string 'Model:method', as in {\"id\":1,\"event\":\"ChatMessage:read\"}";
             return Err(fail(id, None, ErrorObject::new(ErrorCode::InvalidEvent, message)));
         };
-        // The envelope itself is one level.
-        if json::is_deeper_than(text, depth.saturating_add(1)) {
+        // The envelope itself is one level; `data`, which is open, is the second.
+        if (envelope.nests || depth < 1) && json::is_deeper_than(text, depth.saturating_add(1)) {
             return Err(fail(id, Some(&event), ErrorObject::too_deep(depth)));
         }
         let data = envelope.data.filter(|data| !matches!(data, Value::Other("null")));
@@ -92,12 +92,14 @@ struct Envelope<'a> {
     event: Option<Raw<'a>>,
     data: Option<Value<'a>>,
     options: Option<Raw<'a>>,
+    /// Whether there may be arrays and objects but for itself and `data`.
+    nests: bool,
 }
 
 impl<'a> Envelope<'a> {
     fn scan(text: &'a str) -> Option<Self> {
         let mut envelope = Self::default();
-        scan::envelope(text, |name, member| match (name, member) {
+        envelope.nests = scan::envelope(text, |name, member| match (name, member) {
             ("id", Member::Raw(id)) => envelope.id = Some(id),
             ("event", Member::Raw(event)) => envelope.event = Some(event),
             ("data", Member::Data(data)) => envelope.data = Some(data),
@@ -117,7 +119,7 @@ impl<'de> Deserialize<'de> for Envelope<'de> {
                 f.write_str("an object")
             }
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Envelope<'de>, A::Error> {
-                let mut envelope = Envelope::default();
+                let mut envelope = Envelope { nests: true, ..Envelope::default() };
                 while let Some(Name(name)) = map.next_key()? {
                     let member = match name.as_ref() {
                         "id" => &mut envelope.id,
@@ -298,6 +300,17 @@ mod tests {
         assert_eq!((no_event.error.code, no_event.id.as_deref()), (ErrorCode::InvalidEvent, Some("\"7\"")));
         let deep = failure(&format!(r#"{{"id":1,"event":"A:upsert","data":{}{}}}"#, "[".repeat(9), "]".repeat(9)));
         assert_eq!((deep.error.code, deep.id.as_deref()), (ErrorCode::TooDeep, Some("1")));
+        let text = r#"{"id":1,"event":"A:upsert","data":{"a":1}}"#;
+        assert_eq!(Request::parse(text, 0).unwrap_err().error.code, ErrorCode::TooDeep);
+        for (data, depth) in [(r#"{"a":1}"#, 1), (r#"{"a":[1]}"#, 2), (r#"[{"a":1}]"#, 2), (r#"[1,"[["]"#, 1), ("1", 0)]
+        {
+            let text = format!(r#"{{"id":1,"event":"A:upsert","data":{data}}}"#);
+            assert!(Request::parse(&text, depth).is_ok(), "{data}");
+            let too_deep = depth.checked_sub(1).and_then(|depth| Request::parse(&text, depth).err());
+            assert!(depth == 0 || too_deep.unwrap().error.code == ErrorCode::TooDeep, "{data}");
+        }
+        let deep_options = r#"{"id":1,"event":"A:upsert","data":{},"options":{"a":[1]}}"#;
+        assert_eq!(Request::parse(deep_options, 1).unwrap_err().error.code, ErrorCode::TooDeep);
         let endless = failure(&"[".repeat(1 << 20));
         assert_eq!(endless.error.code, ErrorCode::InvalidMessage);
     }

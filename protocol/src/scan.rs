@@ -11,7 +11,7 @@ use std::borrow::Cow;
 
 /// The members of the object that the text is, with white space around it.
 pub(crate) fn object(text: &str) -> Option<Members<'_>> {
-    let mut cursor = Cursor { text, at: 0 };
+    let mut cursor = Cursor::new(text);
     cursor.skip_space();
     let members = cursor.object()?;
     cursor.end().then_some(members)
@@ -19,15 +19,16 @@ pub(crate) fn object(text: &str) -> Option<Members<'_>> {
 
 /// The elements of the array that the text is, with white space around it.
 pub(crate) fn array(text: &str) -> Option<Vec<Raw<'_>>> {
-    let mut cursor = Cursor { text, at: 0 };
+    let mut cursor = Cursor::new(text);
     cursor.skip_space();
     let elements = cursor.elements()?;
     cursor.end().then_some(elements)
 }
 
-/// The members of an envelope: to `each` come a name and its value, that of `data` opened up.
-pub(crate) fn envelope<'a>(text: &'a str, mut each: impl FnMut(&str, Member<'a>)) -> Option<()> {
-    let mut cursor = Cursor { text, at: 0 };
+/// The members of an envelope: to `each` come a name and its value, that of `data` opened up. Answers whether anything else is an
+/// array or an object.
+pub(crate) fn envelope<'a>(text: &'a str, mut each: impl FnMut(&str, Member<'a>)) -> Option<bool> {
+    let mut cursor = Cursor::new(text);
     cursor.skip_space();
     cursor.members(|cursor, name| {
         let value = match (name.as_ref(), cursor.peek()) {
@@ -40,7 +41,8 @@ pub(crate) fn envelope<'a>(text: &'a str, mut each: impl FnMut(&str, Member<'a>)
         each(&name, value);
         Some(())
     })?;
-    cursor.end().then_some(())
+    let nests = cursor.nests;
+    cursor.end().then_some(nests)
 }
 
 /// A member of an envelope.
@@ -52,9 +54,15 @@ pub(crate) enum Member<'a> {
 struct Cursor<'a> {
     text: &'a str,
     at: usize,
+    /// Whether a value was an array or an object.
+    nests: bool,
 }
 
 impl<'a> Cursor<'a> {
+    fn new(text: &'a str) -> Self {
+        Self { text, at: 0, nests: false }
+    }
+
     fn peek(&self) -> Option<u8> {
         self.text.as_bytes().get(self.at).copied()
     }
@@ -145,6 +153,7 @@ impl<'a> Cursor<'a> {
                 length
             }
             b'{' | b'[' => {
+                self.nests = true;
                 let length = bracketed_end(bytes)?;
                 is_valid(&rest[..length]).then_some(length)?
             }

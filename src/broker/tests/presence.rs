@@ -171,7 +171,12 @@ impl World {
         let is_held_elsewhere = client.connections.iter().any(|(at, _)| *at != node && waking.contains(at));
         let method = if is_delete { "delete" } else { "upsert" };
         let message = json!({"id": self.random.below(1 << 40), "event": format!("P:{method}"), "data": {"id": id}});
-        if self.nodes[node].hub.borrow_mut().receive(key, &message.to_string()) == Progress::Taken {
+        let mut hub = self.nodes[node].hub.borrow_mut();
+        let progress = hub.receive(key, &message.to_string());
+        // A node that is stopped is not stopped between the two.
+        hub.flush();
+        drop(hub);
+        if progress == Progress::Taken {
             client.is_unsettled = true;
             let (to, from) = if is_delete {
                 (&mut client.deleted, &mut client.records)
