@@ -15,6 +15,7 @@ mod listeners;
 mod scope;
 mod sessions;
 mod telling;
+mod writes;
 
 pub use connections::{ConnectionKey, Sink};
 
@@ -25,7 +26,7 @@ use crate::{
 };
 use backsync_protocol::{CloseCode, ErrorCode, ErrorObject, Event, Method, RecordInput, Request, json::Raw, message};
 use bytes::Bytes;
-use connections::{Connection, Connections};
+use connections::Connections;
 use foldhash::{HashMap, HashMapExt};
 use listeners::Listeners;
 pub(crate) use listeners::Meets;
@@ -59,8 +60,8 @@ pub struct Hub {
     /// By `Model::index`; a model that nobody here listens to has none.
     listeners: Vec<Option<Box<Listeners>>>,
     names: HashMap<Box<str>, Arc<Model>>,
-    /// The last event and what it means: most requests are as the one before.
-    understood: Option<(Box<str>, Arc<Model>, Method)>,
+    /// What the last event meant: most requests are as the one before.
+    understood: Option<(Arc<Model>, Method)>,
     /// Models with chunks that were not flushed.
     staged: Vec<usize>,
     /// Connections served individually in this batch.
@@ -211,26 +212,30 @@ impl Hub {
     }
 
     fn dispatch(&mut self, key: ConnectionKey, request: &Request<'_>) -> Result<Progress, ErrorObject> {
-        let (model, method) = match &self.understood {
-            Some((event, model, method)) if **event == *request.event => (model.clone(), *method),
-            _ => {
-                let event = Event::parse(&request.event)?;
-                if event.model.starts_with('$') {
-                    return methods::system(self, key, event, request);
-                }
-                let method = Method::parse(event.method).ok_or_else(|| {
-                    let known = Method::ALL.map(Method::name).join(", ");
-                    let given = backsync_protocol::json::excerpt(event.method);
-                    ErrorObject::new(ErrorCode::UnknownMethod, format!("no method {given}; there are {known}"))
-                })?;
-                let model = self.model(event.model)?;
-                self.understood = Some((request.event.as_ref().into(), model.clone(), method));
-                (model, method)
-            }
-        };
+        if request.event.starts_with('$') {
+            return methods::system(self, key, Event::parse(&request.event)?, request);
+        }
+        let (model, method) = self.understand(&request.event)?;
         let (id, text, data, options) = (request.id, request.text, request.data.as_ref(), request.options);
         let call = methods::Call { key, id, model, method, data, text, options };
         methods::dispatch(self, call)
+    }
+
+    fn understand(&mut self, event: &str) -> Result<(Arc<Model>, Method), ErrorObject> {
+        if let Some((model, method)) = &self.understood
+            && model.event(*method) == event
+        {
+            return Ok((model.clone(), *method));
+        }
+        let event = Event::parse(event)?;
+        let method = Method::parse(event.method).ok_or_else(|| {
+            let known = Method::ALL.map(Method::name).join(", ");
+            let message = format!("no method {}; there are {known}", backsync_protocol::json::excerpt(event.method));
+            ErrorObject::new(ErrorCode::UnknownMethod, message)
+        })?;
+        let model = self.model(event.model)?;
+        self.understood = Some((model.clone(), method));
+        Ok((model, method))
     }
 
     pub(super) fn model(&mut self, name: &str) -> Result<Arc<Model>, ErrorObject> {
@@ -330,11 +335,6 @@ impl Hub {
         self.broker.store()
     }
 
-    /// What is read at once is of one moment.
-    pub(super) fn now(&mut self) -> Millis {
-        *self.now.get_or_insert_with(|| self.broker.now())
-    }
-
     pub(super) fn worker(&self) -> usize {
         self.worker
     }
@@ -342,34 +342,6 @@ impl Hub {
     pub(super) fn check(&mut self, key: ConnectionKey, action: Action<'_>) -> Result<(), Denied> {
         let Some(connection) = self.connections.find(key) else { return Ok(()) };
         self.broker.0.parts.policy.check(&connection.identity, action)
-    }
-
-    /// Whether no write of this connection is on its way, so that a read sees all of them.
-    pub(super) fn may_read(&mut self, key: ConnectionKey) -> bool {
-        self.settled(key, |connection| connection.in_flight == 0)
-    }
-
-    /// Whether a write of this connection takes effect after all earlier ones: those of one model do so by themselves.
-    pub(super) fn may_write(&mut self, key: ConnectionKey, model: &Model) -> bool {
-        let limit = self.limits().in_flight;
-        self.settled(key, |c| c.in_flight == 0 || (c.writing == Some(model.index) && c.in_flight < limit))
-    }
-
-    fn settled(&mut self, key: ConnectionKey, is_settled: impl Fn(&Connection) -> bool) -> bool {
-        for attempt in 0..2 {
-            let Some(connection) = self.connections.find(key) else { return true };
-            // Who began to be told just now is told before its requests go on.
-            if is_settled(connection) && connection.told == 0 {
-                return true;
-            }
-            // The outcome may be in the inbox already.
-            if attempt == 0 {
-                self.drain();
-            } else {
-                connection.waits = true;
-            }
-        }
-        false
     }
 
     pub(super) fn framing(&mut self, key: ConnectionKey) -> Option<Framing> {
@@ -392,19 +364,5 @@ impl Hub {
 
     pub(super) fn listener_count(&mut self, key: ConnectionKey) -> usize {
         self.connections.find(key).map_or(0, |connection| connection.listeners())
-    }
-
-    /// Have a write of a connection done, with the next [`Self::drain`]: what is read at once is first understood and then done, which
-    /// has each part of the code stay in the processor's cache for all of it. While it is on its way, others may follow that write to
-    /// the same model only.
-    pub(super) fn submit(&mut self, key: ConnectionKey, write: Write) {
-        if let Some(connection) = self.connections.find(key) {
-            connection.in_flight += 1;
-            connection.writing = match write.models.as_slice() {
-                [one] => Some(one.index),
-                _ => None,
-            };
-        }
-        self.writes.push(write);
     }
 }

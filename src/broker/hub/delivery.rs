@@ -11,13 +11,6 @@ use bytes::Bytes;
 use std::collections::BTreeMap;
 
 impl Hub {
-    /// Begin the writes that were submitted. Where the store answers at once, their outcomes are in the inbox then.
-    pub(super) fn begin_writes(&mut self) {
-        if !self.writes.is_empty() {
-            self.broker.submit(self.writes.drain(..), Some(self.worker));
-        }
-    }
-
     /// Take in what is in the inbox; staged until the next flush. What goes on because of that leaves the rest to this.
     pub(crate) fn drain(&mut self) {
         if std::mem::replace(&mut self.is_draining, true) {

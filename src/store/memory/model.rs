@@ -77,9 +77,9 @@ impl Model {
         Position { epoch: self.epoch, revision: self.head }
     }
 
-    /// Records of these ids, of which the first [`AHEAD`] count, are looked up soon: see [`Records::fetch`].
+    /// Records of these ids are looked up soon: see [`Records::fetch`].
     pub(super) fn fetch<'a>(&self, ids: impl Iterator<Item = &'a str>) {
-        self.records.fetch(ids.take(AHEAD));
+        self.records.fetch(ids);
     }
 
     /// Apply a part of a commit; [`Self::keep`] or [`Self::undo`] has to follow. A refusal names its operation, and leaves

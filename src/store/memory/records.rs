@@ -90,11 +90,11 @@ impl Records {
         self.table.find(hash.spread(), is_it).map(|entry| entry.place(self.first)).ok_or(Vacant { hash })
     }
 
-    /// Have the processor fetch what is needed to look at these ids, at most [`AHEAD`] of them. What is not in its caches takes as long
+    /// Have the processor fetch what is needed to look at the first [`AHEAD`] of these ids. What is not in its caches takes as long
     /// as a hundred steps, and so the waits for one overlap with those for the others. Nothing depends on it.
     pub(super) fn fetch<'a>(&self, ids: impl Iterator<Item = &'a str>) {
         let mut found: SmallVec<[Place; AHEAD]> = SmallVec::new();
-        found.extend(ids.filter_map(|id| {
+        found.extend(ids.take(AHEAD).filter_map(|id| {
             let hash = self.hash(id);
             self.table.find(hash.spread(), |entry| entry.hash == hash).map(|entry| entry.place(self.first))
         }));

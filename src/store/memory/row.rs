@@ -1,5 +1,5 @@
-//! A row that grows at its end and shrinks at its beginning, in pieces: nothing that is in it is moved as it grows, so that no write
-//! waits for that, and what it has is little more than what it needs.
+//! A row that grows at its end and shrinks at its beginning, in pieces: beyond the first piece nothing is moved as it grows, so that no
+//! write waits for that, and what it has is little more than what it needs.
 
 use std::collections::VecDeque;
 
