@@ -3,16 +3,16 @@
 use super::{
     Broker,
     chunk::Stretch,
-    door::{Offered, Settled},
+    door::{Offer, Offered, Settled},
     handler,
-    inbox::{Failure, Item},
+    inbox::{Failure, Filling, Item},
     model::Model,
     presence::Named,
-    turns::{Completion, Turns, Write},
+    turns::{Completion, Follower, Turns, Write, Writes},
 };
 use crate::{
     bus::Publication,
-    store::{Answer, ChangeKind, Commit, Committed, Done, Few, Operation, Outcome, Part, StoreError},
+    store::{Answer, ChangeKind, Committed, Done, Few, Operation, Outcome, Part, StoreError},
 };
 use backsync_protocol::{Epoch, Position};
 use std::sync::{Arc, atomic::Ordering};
@@ -24,10 +24,10 @@ impl Broker {
     pub(super) fn submit(&self, writes: impl IntoIterator<Item = Write>, here: Option<usize>) {
         let mut writes = writes.into_iter().peekable();
         while let Some(first) = writes.next() {
-            let turns = first.models[0].turns.clone();
-            let mut together = Few::with_capacity(1 + writes.size_hint().0);
+            let turns = first.completion.models()[0].turns.clone();
+            let mut together = Writes::with_capacity(1 + writes.size_hint().0);
             together.push(first);
-            while let Some(write) = writes.next_if(|write| Arc::ptr_eq(&write.models[0].turns, &turns)) {
+            while let Some(write) = writes.next_if(|write| Arc::ptr_eq(&write.completion.models()[0].turns, &turns)) {
                 together.push(write);
             }
             self.submit_together(turns, together, here);
@@ -35,15 +35,16 @@ impl Broker {
     }
 
     /// The same, for writes that take one turn.
-    fn submit_together(&self, turns: Arc<Turns>, writes: Few<Write>, here: Option<usize>) {
+    fn submit_together(&self, turns: Arc<Turns>, mut writes: Writes, here: Option<usize>) {
         let mut may_wait = here.is_some();
-        for write in &writes {
-            if write.models.iter().any(|model| model.rules.ephemeral) {
+        for (commit, Follower { completion, named }) in writes.commits.iter().zip(&mut writes.followers) {
+            if completion.models().iter().any(|model| model.rules.ephemeral) {
                 // What the server's own code writes begins with the call, and who is present is looked at as it is.
                 may_wait = false;
+                *named = commit.parts.iter().map(of_somebody).collect();
                 let mut presence = self.presence();
-                for (part, model) in write.commit.parts.iter().zip(&write.models) {
-                    presence.begins(&model.name, &named(part));
+                for (named, model) in named.iter().zip(completion.models()) {
+                    presence.begins(&model.name, named);
                 }
             }
         }
@@ -51,7 +52,7 @@ impl Broker {
         if may_wait && self.0.store_waits.load(Ordering::Relaxed) {
             let broker = self.clone();
             tokio::spawn(async move {
-                writes.extend(turns.more());
+                writes.append(turns.more());
                 broker.commit_rest(turns, Work::Place(writes)).await;
             });
             return;
@@ -61,7 +62,7 @@ impl Broker {
                 tokio::spawn(self.clone().commit_rest(turns, Work::Place(writes)));
                 return;
             }
-            let (commits, followers) = split(writes);
+            let Writes { commits, followers } = writes;
             match self.store().commit(commits) {
                 Answer::Ready(outcome) => {
                     self.finish(outcome.expect("an answer is taken once"), followers, here);
@@ -82,7 +83,7 @@ impl Broker {
             let (outcome, followers) = match work {
                 Work::Place(writes) => {
                     let placed = self.place_all(&writes).await;
-                    let (commits, followers) = split(writes);
+                    let Writes { commits, followers } = writes;
                     let outcome = match placed {
                         Ok(()) => self.store().commit(commits).await,
                         Err(cause) => Err(cause),
@@ -101,8 +102,8 @@ impl Broker {
     }
 
     /// Have the models of these writes placed, where the store says at once where they stand. Answers whether they all are.
-    fn place_at_once(&self, writes: &[Write]) -> bool {
-        writes.iter().flat_map(|write| &write.models).all(|model| {
+    fn place_at_once(&self, writes: &Writes) -> bool {
+        writes.models().all(|model| {
             if !model.is_ready()
                 && let Answer::Ready(Some(Ok(position))) = self.stands(model)
             {
@@ -113,8 +114,8 @@ impl Broker {
     }
 
     /// The same, for a store that takes its time.
-    async fn place_all(&self, writes: &[Write]) -> Result<(), StoreError> {
-        for model in writes.iter().flat_map(|write| &write.models) {
+    async fn place_all(&self, writes: &Writes) -> Result<(), StoreError> {
+        for model in writes.models() {
             self.place(model).await?;
         }
         Ok(())
@@ -153,33 +154,37 @@ impl Broker {
     fn finish(&self, outcomes: Result<Few<Outcome>, StoreError>, followers: Few<Follower>, here: Option<usize>) {
         match outcomes {
             Ok(outcomes) => {
+                let mut offers = Offers { broker: self, here, model: None, row: Vec::with_capacity(followers.len()) };
                 for (outcome, follower) in outcomes.into_iter().zip(followers) {
                     match outcome {
-                        Ok(committed) => self.deliver(committed, follower, here),
-                        Err(rejected) => self.fail(Failure::Rejected(rejected), follower, here),
+                        Ok(committed) => self.deliver(committed, follower, &mut offers),
+                        Err(rejected) => self.fail(Failure::Rejected(rejected), follower, &mut offers),
                     }
                 }
+                offers.end();
             }
             Err(cause) => {
-                let model = &followers[0].models[0].name;
+                let model = &followers[0].completion.models()[0].name;
                 tracing::error!(%model, error = %cause, writes = followers.len(), "the store refused to commit");
                 let cause = Arc::new(cause);
                 // Perhaps it was done all the same: the log knows.
-                for model in followers.iter().flat_map(|follower| &follower.models) {
+                for model in followers.iter().flat_map(|follower| follower.completion.models()) {
                     if let Some(gap) = model.suspect() {
                         self.close(model, gap);
                     }
                 }
+                let mut offers = Offers { broker: self, here, model: None, row: Vec::new() };
                 for follower in followers {
-                    self.fail(Failure::Store(cause.clone()), follower, here);
+                    self.fail(Failure::Store(cause.clone()), follower, &mut offers);
                 }
+                offers.end();
             }
         }
     }
 
-    fn deliver(&self, mut committed: Committed, follower: Follower, here: Option<usize>) {
-        let Follower { models, mut completion, named } = follower;
-        self.note(&committed, &models, &named);
+    fn deliver(&self, mut committed: Committed, follower: Follower, offers: &mut Offers<'_>) {
+        let Follower { mut completion, named } = follower;
+        self.note(&committed, completion.models(), &named);
         let caller = match &mut completion {
             Completion::Reply(to) => {
                 let changes = &committed.parts[0].changes;
@@ -187,45 +192,42 @@ impl Broker {
                 to.changed = changes.first().zip(changes.last()).map(|(first, last)| (first.revision, last.revision));
                 to.caller.take()
             }
-            Completion::Signal(_) => None,
+            Completion::Signal(..) => None,
         };
-        let told = caller.map(|caller| (caller, handler::to_tell(&committed, &models)));
+        let told = caller.map(|caller| (caller, handler::to_tell(&committed, completion.models())));
         // Only the server's own code wants to have the changes as well.
-        let keeps = matches!(completion, Completion::Signal(_));
-        let (last, others) = models.split_last().expect("a write is to a model");
+        let keeps = matches!(completion, Completion::Signal(..));
+        let (last, others) = completion.models().split_last().expect("a write is to a model");
         let mut behind = Few::new();
         for (done, model) in committed.parts.iter_mut().zip(others) {
             let run = self.publish(model, done, keeps);
-            self.offer(model, here, run, None);
+            offers.to(model).push(Offer { run, settled: None });
             behind.push((model.clone(), done.position));
         }
         let done = &mut committed.parts[others.len()];
         let (position, run) = (done.position, self.publish(last, done, keeps));
+        let row = offers.to(last);
         match completion {
             Completion::Reply(to) => {
                 let settled = Settled { to, outcome: Ok(committed), behind };
-                self.offer(last, here, run, Some((Some(position), settled)));
+                row.push(Offer { run, settled: Some((Some(position), settled)) });
             }
-            Completion::Signal(sender) => {
-                self.offer(last, here, run, None);
+            Completion::Signal(_, sender) => {
+                row.push(Offer { run, settled: None });
+                offers.end();
                 // Whoever asked may have gone.
                 let _ = sender.send(Ok(committed));
             }
         }
         if let Some((caller, told)) = told {
+            offers.end();
             handler::tell(&caller, &told);
         }
     }
 
-    /// Take in changes, and an outcome that goes out behind a position, or behind whatever waits there.
-    pub(super) fn offer(
-        &self,
-        model: &Arc<Model>,
-        here: Option<usize>,
-        run: Option<(Epoch, Stretch)>,
-        settled: Option<(Option<Position>, Settled)>,
-    ) {
-        self.follow(model, here, model.deliver(&self.0.inboxes, here, run, settled));
+    /// Have a model take in what is offered.
+    pub(super) fn offer(&self, model: &Arc<Model>, here: Option<usize>, offers: impl IntoIterator<Item = Offer>) {
+        self.follow(model, here, model.deliver(&self.0.inboxes, here, offers));
     }
 
     /// Do what is left to do.
@@ -235,27 +237,30 @@ impl Broker {
         }
         for mut settled in offered.elsewhere {
             let (model, position) = settled.behind.pop().expect("it follows another model's changes");
-            self.offer(&model, here, None, Some((Some(position), settled)));
+            self.offer(&model, here, [Offer { run: None, settled: Some((Some(position), settled)) }]);
         }
     }
 
-    fn fail(&self, failure: Failure, follower: Follower, here: Option<usize>) {
-        let Follower { models, completion, named } = follower;
-        for (named, model) in named.iter().zip(&models) {
+    fn fail(&self, failure: Failure, follower: Follower, offers: &mut Offers<'_>) {
+        let Follower { completion, named } = follower;
+        for (named, model) in named.iter().zip(completion.models()) {
             self.presence().failed(&model.name, named);
         }
         match completion {
-            Completion::Reply(to) if models[models.len() - 1].has_begun() => {
-                // Behind whatever of this model waits before it, so that replies keep their order.
-                let settled = Settled { to, outcome: Err(failure), behind: Few::new() };
-                self.offer(&models[models.len() - 1], here, None, Some((None, settled)));
-            }
             Completion::Reply(to) => {
-                let worker = to.worker;
-                self.0.inboxes[worker].push(Item::Outcome(to, Err(failure)), here != Some(worker));
+                let last = &to.models[to.models.len() - 1];
+                if last.has_begun() {
+                    // Behind whatever of this model waits before it, so that replies keep their order.
+                    let row = offers.to(last);
+                    let settled = Settled { to, outcome: Err(failure), behind: Few::new() };
+                    row.push(Offer { run: None, settled: Some((None, settled)) });
+                } else {
+                    offers.end();
+                    Filling::new(&self.0.inboxes, offers.here).push(to.worker, Item::Outcome(to, Err(failure)));
+                }
             }
             // Whoever asked may have gone.
-            Completion::Signal(sender) => drop(sender.send(Err(failure))),
+            Completion::Signal(_, sender) => drop(sender.send(Err(failure))),
         }
     }
 
@@ -294,26 +299,34 @@ impl Broker {
     }
 }
 
-/// Who is waiting for a commit, and for which models.
-struct Follower {
-    models: Few<Arc<Model>>,
-    completion: Completion,
-    /// For each part, what is written in somebody's name. Empty where no model is ephemeral.
-    named: Vec<Vec<Named>>,
+/// What came of commits, on its way to their models: what follows one another to the same model is taken in together.
+struct Offers<'a> {
+    broker: &'a Broker,
+    here: Option<usize>,
+    model: Option<Arc<Model>>,
+    row: Vec<Offer>,
 }
 
-fn split(writes: Few<Write>) -> (Few<Commit>, Few<Follower>) {
-    let (mut commits, mut followers) = (Few::with_capacity(writes.len()), Few::with_capacity(writes.len()));
-    for Write { commit, models, completion } in writes {
-        let is_ephemeral = models.iter().any(|model| model.rules.ephemeral);
-        let named = if is_ephemeral { commit.parts.iter().map(named).collect() } else { Vec::new() };
-        commits.push(commit);
-        followers.push(Follower { models, completion, named });
+impl Offers<'_> {
+    /// Where what is offered to a model is to be added.
+    fn to(&mut self, model: &Arc<Model>) -> &mut Vec<Offer> {
+        if self.model.as_ref().is_none_or(|of| !Arc::ptr_eq(of, model)) {
+            self.end();
+            self.model = Some(model.clone());
+        }
+        &mut self.row
     }
-    (commits, followers)
+
+    /// Have it taken in.
+    fn end(&mut self) {
+        if let Some(model) = self.model.take() {
+            self.broker.offer(&model, self.here, self.row.drain(..));
+        }
+    }
 }
 
-fn named(part: &Part) -> Vec<Named> {
+/// What is written in somebody's name.
+fn of_somebody(part: &Part) -> Vec<Named> {
     let named = |(at, operation): (usize, &Operation)| {
         let deletes = match operation {
             // What is gone by it is told by the change.
@@ -329,7 +342,7 @@ fn named(part: &Part) -> Vec<Named> {
 /// A step of committing.
 enum Work {
     /// To be asked of the store, where the models may not be placed yet.
-    Place(Few<Write>),
+    Place(Writes),
     /// Asked already.
     Answer(Answer<Few<Outcome>>, Few<Follower>),
 }

@@ -6,7 +6,7 @@
 use super::{
     chunk::{Framings, Stretch},
     framing::Framing,
-    inbox::{Failure, Inbox, Item, ReplyTo},
+    inbox::{Failure, Filling, Inbox, Item, ReplyTo},
     model::Model,
     sequencer::{Sequencer, Verdict},
 };
@@ -68,6 +68,14 @@ struct Waiting {
     /// It was there when the log was asked last.
     was_there: bool,
     settled: Settled,
+}
+
+/// What comes to a model: a run of changes of an epoch, an outcome with the position that it is behind, or both.
+#[derive(Debug)]
+pub(crate) struct Offer {
+    pub(crate) run: Option<(Epoch, Stretch)>,
+    /// Without a position it is behind whatever waits.
+    pub(crate) settled: Option<(Option<Position>, Settled)>,
 }
 
 /// What came of offering something, for the caller to go on with.
@@ -188,29 +196,33 @@ impl Model {
         delivery.stand()
     }
 
-    /// Take in a run of changes of this epoch, or an outcome, or both: it goes out when what it follows has gone out. `here` is
-    /// the worker that calls, if it is one; it need not be woken.
+    /// Take in what is offered, in its order: it goes out when what it follows has gone out. `here` is the worker that calls, if it
+    /// is one; it need not be woken.
     pub(crate) fn deliver(
         self: &Arc<Self>,
         inboxes: &[Inbox],
         here: Option<usize>,
-        run: Option<(Epoch, Stretch)>,
-        settled: Option<(Option<Position>, Settled)>,
+        offers: impl IntoIterator<Item = Offer>,
     ) -> Offered {
         let mut delivery = self.delivery();
-        let is_early = run.is_some_and(|(epoch, run)| delivery.accept(self, inboxes, here, epoch, run));
-        let mut elsewhere = delivery.release(inboxes, here, false);
-        if let Some((behind, settled)) = settled {
-            if let Some(position) = behind {
-                delivery.sequencer().hear(position);
+        let mut inboxes = Filling::new(inboxes, here);
+        let Offered { mut gap, mut elsewhere } = Offered::default();
+        for Offer { run, settled } in offers {
+            let is_early = run.is_some_and(|(epoch, run)| delivery.accept(self, &mut inboxes, epoch, run));
+            delivery.release(&mut inboxes, &mut elsewhere, false);
+            if let Some((behind, settled)) = settled {
+                if let Some(position) = behind {
+                    delivery.sequencer().hear(position);
+                }
+                let waiting = Waiting { behind, was_there: false, settled };
+                match delivery.waiting.is_empty() && delivery.is_due(&waiting, false) {
+                    true => hand_out(&mut inboxes, &mut elsewhere, waiting.settled),
+                    false => delivery.waiting.push_back(waiting),
+                }
             }
-            let waiting = Waiting { behind, was_there: false, settled };
-            match delivery.waiting.is_empty() && delivery.is_due(&waiting, false) {
-                true => hand_out(inboxes, here, waiting.settled, &mut elsewhere),
-                false => delivery.waiting.push_back(waiting),
-            }
+            gap = gap.or(delivery.gap(if is_early { Gap::Early } else { Gap::Missing }));
         }
-        Offered { gap: delivery.gap(if is_early { Gap::Early } else { Gap::Missing }), elsewhere }
+        Offered { gap, elsewhere }
     }
 
     /// After which position the log has to be read; none where no gap is left, which ends the catch-up.
@@ -241,6 +253,7 @@ impl Model {
         position: Position,
     ) -> Offered {
         let mut delivery = self.delivery();
+        let mut inboxes = Filling::new(inboxes, None);
         let reached = delivery.sequencer().position();
         if position.epoch != reached.epoch {
             if reached != asked {
@@ -250,24 +263,29 @@ impl Model {
             }
             delivery.leave(reached);
             delivery.sequencer().turn(position.epoch);
-            delivery.begin(self, inboxes, false);
+            delivery.begin(self, &mut inboxes, false);
         }
         if let Some(run) = run {
-            delivery.accept(self, inboxes, None, position.epoch, run);
+            delivery.accept(self, &mut inboxes, position.epoch, run);
         }
         delivery.sequencer().hear(position);
         let is_complete = delivery.sequencer().position().revision >= position.revision;
-        Offered { gap: None, elsewhere: delivery.release(inboxes, None, is_complete) }
+        let mut offered = Offered::default();
+        delivery.release(&mut inboxes, &mut offered.elsewhere, is_complete);
+        offered
     }
 
     /// The log does not lead on from what went out: begin anew where the model stands now.
     pub(super) fn begin_anew(self: &Arc<Self>, inboxes: &[Inbox], position: Position) -> Offered {
         let mut delivery = self.delivery();
+        let mut inboxes = Filling::new(inboxes, None);
         let reached = delivery.sequencer().position();
         delivery.leave(reached);
         delivery.sequencer = Some(Sequencer::new(position));
-        delivery.begin(self, inboxes, true);
-        Offered { gap: None, elsewhere: delivery.release(inboxes, None, true) }
+        delivery.begin(self, &mut inboxes, true);
+        let mut offered = Offered::default();
+        delivery.release(&mut inboxes, &mut offered.elsewhere, true);
+        offered
     }
 }
 
@@ -289,23 +307,16 @@ impl Delivery {
     }
 
     /// Give something to every worker that has listeners.
-    fn push(&self, inboxes: &[Inbox], here: Option<usize>, item: impl Fn() -> Item) {
+    fn push(&self, inboxes: &mut Filling<'_>, item: impl Fn() -> Item) {
         for (worker, listeners) in self.interest.iter().enumerate() {
             if listeners.iter().any(|count| *count > 0) {
-                inboxes[worker].push(item(), here != Some(worker));
+                inboxes.push(worker, item());
             }
         }
     }
 
     /// Let through what is in line. Answers whether the run is early.
-    fn accept(
-        &mut self,
-        model: &Arc<Model>,
-        inboxes: &[Inbox],
-        here: Option<usize>,
-        epoch: Epoch,
-        run: Stretch,
-    ) -> bool {
+    fn accept(&mut self, model: &Arc<Model>, inboxes: &mut Filling<'_>, epoch: Epoch, run: Stretch) -> bool {
         let era = self.era;
         let mut next = match self.sequencer().accept(epoch, run) {
             Verdict::Deliver(run) => Some(run),
@@ -313,7 +324,7 @@ impl Delivery {
             Verdict::Gap => return self.sequencer().position().epoch == epoch,
         };
         while let Some(run) = next {
-            self.push(inboxes, here, || Item::Changes(model.clone(), era, run.clone()));
+            self.push(inboxes, || Item::Changes(model.clone(), era, run.clone()));
             next = self.sequencer().next();
         }
         false
@@ -326,25 +337,23 @@ impl Delivery {
         }
     }
 
-    fn begin(&mut self, model: &Arc<Model>, inboxes: &[Inbox], is_anew: bool) {
+    fn begin(&mut self, model: &Arc<Model>, inboxes: &mut Filling<'_>, is_anew: bool) {
         self.era += 1;
         // What came in since the store was asked, and what waits, is to be asked for in this history.
         self.sequencer().doubt();
         let begun = Begun { at: self.stand(), is_anew };
-        self.push(inboxes, None, || Item::Begun(model.clone(), begun));
+        self.push(inboxes, || Item::Begun(model.clone(), begun));
     }
 
     /// Let outcomes out, in their order, behind what they follow. After a look at the whole log (`is_complete`) those that were
-    /// there before it and are of another history are of one that is over: they follow nothing any more. Answers those
-    /// that follow changes of other models, too.
-    fn release(&mut self, inboxes: &[Inbox], here: Option<usize>, is_complete: bool) -> Few<Settled> {
-        let mut elsewhere = Few::new();
+    /// there before it and are of another history are of one that is over: they follow nothing any more. Those that follow
+    /// changes of other models, too, go `elsewhere`.
+    fn release(&mut self, inboxes: &mut Filling<'_>, elsewhere: &mut Few<Settled>, is_complete: bool) {
         while self.waiting.front().is_some_and(|waiting| self.is_due(waiting, is_complete))
             && let Some(Waiting { settled, .. }) = self.waiting.pop_front()
         {
-            hand_out(inboxes, here, settled, &mut elsewhere);
+            hand_out(inboxes, elsewhere, settled);
         }
-        elsewhere
     }
 
     /// Whether an outcome may go out, if it were the first of those that wait; `is_complete` as for [`Self::release`].
@@ -357,10 +366,9 @@ impl Delivery {
     }
 }
 
-fn hand_out(inboxes: &[Inbox], here: Option<usize>, settled: Settled, elsewhere: &mut Few<Settled>) {
+fn hand_out(inboxes: &mut Filling<'_>, elsewhere: &mut Few<Settled>, settled: Settled) {
     if !settled.behind.is_empty() {
         return elsewhere.push(settled);
     }
-    let worker = settled.to.worker;
-    inboxes[worker].push(Item::Outcome(settled.to, settled.outcome), here != Some(worker));
+    inboxes.push(settled.to.worker, Item::Outcome(settled.to, settled.outcome));
 }

@@ -1,11 +1,11 @@
 //! What a worker has still to deliver: one hand-over between threads for each batch, not for each connection.
 
 use super::{Caller, chunk::Stretch, door::Begun, hub::ConnectionKey, model::Model};
-use crate::store::{Committed, Rejected, StoreError};
+use crate::store::{Committed, Few, Rejected, StoreError};
 use backsync_protocol::{Method, Record, Revision};
 use std::{
     ops::Range,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Poll, Waker},
 };
 
@@ -51,6 +51,8 @@ pub(crate) struct ReplyTo {
     pub(crate) connection: ConnectionKey,
     /// The request's id as JSON text, where it wants a reply.
     pub(crate) id: Option<Box<str>>,
+    /// The models that are written to, in the order of the commit's parts.
+    pub(crate) models: Few<Arc<Model>>,
     /// What was asked.
     pub(crate) asked: Asked,
     /// Who asked, where a handler is to know of the changes.
@@ -65,7 +67,7 @@ pub(crate) struct ReplyTo {
 #[derive(Debug)]
 pub(crate) enum Asked {
     /// One method of one model.
-    One { model: Arc<Model>, method: Method, form: Form, answered: Answered },
+    One { method: Method, form: Form, answered: Answered },
     /// Several, in one atomic batch.
     Batch(Vec<Entry>),
 }
@@ -82,7 +84,6 @@ pub(crate) struct Form {
 /// One entry of a batch.
 #[derive(Debug)]
 pub(crate) struct Entry {
-    pub(crate) model: Arc<Model>,
     pub(crate) method: Method,
     pub(crate) form: Form,
     /// Which part of the commit,
@@ -100,7 +101,7 @@ impl ReplyTo {
     /// The event of the request, which its reply bears too.
     pub(crate) fn event(&self) -> &str {
         match &self.asked {
-            Asked::One { model, method, .. } => model.event(*method),
+            Asked::One { method, .. } => self.models[0].event(*method),
             Asked::Batch(_) => BATCH_EVENT,
         }
     }
@@ -110,31 +111,62 @@ impl ReplyTo {
 pub(crate) const BATCH_EVENT: &str = "$batch:commit";
 
 impl Inbox {
-    /// Add an item. The worker is woken unless it is the one that calls, which looks by itself.
-    pub(crate) fn push(&self, item: Item, wake: bool) {
-        let waker = {
-            let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            state.items.push(item);
-            if wake { state.waker.take() } else { None }
-        };
-        if let Some(waker) = waker {
-            waker.wake();
-        }
-    }
-
     /// Take all there is, leaving `empty` (whose allocation is used again) in its place.
     pub(crate) fn swap(&self, empty: &mut Vec<Item>) {
         debug_assert!(empty.is_empty(), "what is put into the inbox's place is empty");
-        std::mem::swap(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner).items, empty);
+        std::mem::swap(&mut self.state().items, empty);
     }
 
     /// Ready as soon as there is something.
     pub(crate) fn poll_filled(&self, waker: &Waker) -> Poll<()> {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state();
         if !state.items.is_empty() {
             return Poll::Ready(());
         }
         state.waker = Some(waker.clone());
         Poll::Pending
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Puts items into the workers' inboxes. An inbox stays open for whatever follows into it; the worker is woken when it is closed, unless
+/// it is the one that calls, which looks by itself.
+#[derive(Debug)]
+pub(crate) struct Filling<'a> {
+    inboxes: &'a [Inbox],
+    here: Option<usize>,
+    open: Option<(usize, MutexGuard<'a, State>)>,
+}
+
+impl<'a> Filling<'a> {
+    /// `here` is the worker that calls, if it is one.
+    pub(crate) fn new(inboxes: &'a [Inbox], here: Option<usize>) -> Self {
+        Self { inboxes, here, open: None }
+    }
+
+    pub(crate) fn push(&mut self, worker: usize, item: Item) {
+        if self.open.as_ref().is_none_or(|(open, _)| *open != worker) {
+            self.close();
+        }
+        self.open.get_or_insert_with(|| (worker, self.inboxes[worker].state())).1.items.push(item);
+    }
+
+    fn close(&mut self) {
+        if let Some((worker, mut state)) = self.open.take()
+            && self.here != Some(worker)
+        {
+            let waker = state.waker.take();
+            drop(state);
+            waker.into_iter().for_each(Waker::wake);
+        }
+    }
+}
+
+impl Drop for Filling<'_> {
+    fn drop(&mut self) {
+        self.close();
     }
 }

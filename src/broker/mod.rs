@@ -53,7 +53,6 @@ use backsync_protocol::{ErrorObject, ModelName};
 use inbox::Inbox;
 use model::Model;
 use presence::Presence;
-use smallvec::smallvec;
 use std::{
     collections::HashMap,
     fmt,
@@ -192,7 +191,7 @@ impl Broker {
         let begun = self.model(model.as_str()).map(|model| {
             let commit = Commit { parts: vec![model.part(operations)], transaction: None, now: self.now() };
             let (sender, outcome) = oneshot::channel();
-            let write = Write { commit, models: smallvec![model], completion: Completion::Signal(sender) };
+            let write = Write { commit, completion: Completion::Signal(model, sender) };
             self.submit([write], None);
             outcome
         });

@@ -1,6 +1,6 @@
 //! From the bus to this node's listeners.
 
-use super::{Broker, Inner, chunk::Stretch, model::Model};
+use super::{Broker, Inner, chunk::Stretch, door::Offer, model::Model};
 use crate::bus::{Publication, Receiver};
 use backsync_protocol::{ModelName, Position};
 use std::sync::Arc;
@@ -20,7 +20,7 @@ impl Receiver for Inner {
         let epoch = publication.epoch;
         let changes = publication.changes.iter().cloned().collect();
         let stretch = Stretch::encode(|| model.source(epoch), changes, model.framings());
-        broker.offer(&model, None, Some((epoch, stretch)), None);
+        broker.offer(&model, None, [Offer { run: Some((epoch, stretch)), settled: None }]);
     }
 
     fn stands(&self, model: &ModelName, position: Position) {

@@ -49,7 +49,7 @@ impl Hub {
     pub(crate) fn submit(&mut self, key: ConnectionKey, write: Write) {
         if let Some(connection) = self.connections.find(key) {
             connection.in_flight += 1;
-            connection.writing = match write.models.as_slice() {
+            connection.writing = match write.completion.models() {
                 [one] => Some(one.index),
                 _ => None,
             };

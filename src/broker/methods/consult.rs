@@ -28,19 +28,12 @@ pub(super) async fn read(
 }
 
 /// Ask about every record of a write, and begin what is left of it. The connection's further requests wait meanwhile.
-pub(super) fn write(
-    hub: &mut Hub,
-    key: ConnectionKey,
-    mut commit: Commit,
-    models: Few<Arc<Model>>,
-    mut to: Box<ReplyTo>,
-    caller: Caller,
-) {
-    let ephemeral = models.iter().any(|model| model.rules.ephemeral);
+pub(super) fn write(hub: &mut Hub, key: ConnectionKey, mut commit: Commit, mut to: Box<ReplyTo>, caller: Caller) {
+    let ephemeral = to.models.iter().any(|model| model.rules.ephemeral);
     let (id, event) = (to.id.clone(), to.event().to_owned());
     hub.set_reading(key, true);
     let asking = async move {
-        about(&caller, &mut commit, &mut to.asked).await?;
+        about(&caller, &mut commit, &mut to).await?;
         to.caller = Some(Box::new(caller));
         Ok((commit, to))
     };
@@ -54,7 +47,7 @@ pub(super) fn write(
                     // Nothing is stored that a repetition could be told by.
                     commit.transaction = None;
                 }
-                hub.submit(key, Write { commit, models, completion: Completion::Reply(to) });
+                hub.submit(key, Write { commit, completion: Completion::Reply(to) });
             }
             Err(error) => hub.when_settled(key, move |hub| hub.fail(key, id.as_deref(), &event, &error)),
         }
@@ -62,12 +55,13 @@ pub(super) fn write(
 }
 
 /// Ask about the elements in the order in which they were sent, and leave in the commit what is to be done.
-async fn about(caller: &Caller, commit: &mut Commit, asked: &mut Asked) -> Result<(), ErrorObject> {
-    match asked {
-        Asked::One { model, method, form, answered } => {
+async fn about(caller: &Caller, commit: &mut Commit, to: &mut ReplyTo) -> Result<(), ErrorObject> {
+    let models = &to.models;
+    match &mut to.asked {
+        Asked::One { method, form, answered } => {
             let operations = &mut commit.parts[0].operations;
             let given = std::mem::take(operations);
-            elements(&caller.of(&model.name, *method), model, form.batch, given, operations, answered).await
+            elements(&caller.of(&models[0].name, *method), &models[0], form.batch, given, operations, answered).await
         }
         Asked::Batch(entries) => {
             let parts = &mut commit.parts;
@@ -77,8 +71,9 @@ async fn about(caller: &Caller, commit: &mut Commit, asked: &mut Asked) -> Resul
                 let these: Few<Operation> = given[entry.part].by_ref().take(entry.operations.len()).collect();
                 let left = &mut parts[entry.part].operations;
                 let from = left.len();
-                let caller = caller.of(&entry.model.name, entry.method);
-                elements(&caller, &entry.model, entry.form.batch, these, left, &mut entry.answered)
+                let model = &models[entry.part];
+                let caller = caller.of(&model.name, entry.method);
+                elements(&caller, model, entry.form.batch, these, left, &mut entry.answered)
                     .await
                     .map_err(|error| error.of_element(at))?;
                 entry.operations = from..left.len();

@@ -24,12 +24,13 @@ use std::{ops::Range, sync::Arc};
 
 pub(super) fn begin(hub: &mut Hub, call: Call<'_>) -> Result<Progress, ErrorObject> {
     let asked = Asking { model: &call.model, method: call.method, options: call.options, text: call.text };
-    let (operations, form) = asked.operations(hub, call.key, call.data)?;
+    // Everything is put together where it is to stand.
+    let mut parts = vec![call.model.part(Few::new())];
+    let form = asked.operations(hub, call.key, call.data, &mut parts[0].operations)?;
     if !hub.may_write(call.key, &call.model) {
         return Ok(Progress::Later);
     }
-    let parts = vec![call.model.part(operations)];
-    let asked = Asked::One { model: call.model.clone(), method: call.method, form, answered: Answered::new() };
+    let asked = Asked::One { method: call.method, form, answered: Answered::new() };
     let transaction = transaction(hub, call.key, call.id, call.text);
     submit(hub, call.key, call.id, transaction, parts, smallvec![call.model], asked);
     Ok(Progress::Taken)
@@ -59,7 +60,7 @@ pub(crate) fn begin_records(
     let operations = records.drain(..).map(|record| upsert(record, options.replace, terms.clone()));
     let parts = vec![model.part(operations.collect())];
     let form = Form { batch: true, minimal: true };
-    let asked = Asked::One { model: model.clone(), method: Method::Upsert, form, answered: Answered::new() };
+    let asked = Asked::One { method: Method::Upsert, form, answered: Answered::new() };
     submit(hub, key, Some(id), None, parts, smallvec![model], asked);
     Ok(Progress::Taken)
 }
@@ -83,7 +84,9 @@ pub(super) fn begin_batch(hub: &mut Hub, key: ConnectionKey, request: &Request<'
     let mut entries = Vec::with_capacity(elements.len().min(64));
     let mut left = hub.limits().batch_records;
     for (at, element) in elements.iter().enumerate() {
-        let (model, method, operations, form) = entry(hub, key, *element).map_err(|error| error.of_element(at))?;
+        let mut operations = Few::new();
+        let entry = entry(hub, key, *element, &mut operations).map_err(|error| error.of_element(at))?;
+        let (model, method, form) = entry;
         let weight = operations.len().max(1);
         let limit = hub.limits().batch_records;
         left = left.checked_sub(weight).ok_or_else(|| error::limit("too many records in one batch", limit))?;
@@ -100,7 +103,7 @@ pub(super) fn begin_batch(hub: &mut Hub, key: ConnectionKey, request: &Request<'
         let from = parts[part].operations.len();
         parts[part].operations.extend(operations);
         let operations = from..parts[part].operations.len();
-        entries.push(Entry { model, method, form, part, operations, answered: Answered::new() });
+        entries.push(Entry { method, form, part, operations, answered: Answered::new() });
     }
     if entries.is_empty() {
         if let Some(id) = request.id {
@@ -117,7 +120,8 @@ fn entry(
     hub: &mut Hub,
     key: ConnectionKey,
     element: Raw<'_>,
-) -> Result<(Arc<Model>, Method, Few<Operation>, Form), ErrorObject> {
+    operations: &mut Few<Operation>,
+) -> Result<(Arc<Model>, Method, Form), ErrorObject> {
     let invalid = |message: &str| ErrorObject::new(ErrorCode::InvalidData, message);
     let wants = "an entry is an object {\"event\":\"Model:upsert\",\"data\":…,\"options\":…}";
     let members = Members::parse(element.get()).map_err(|_| invalid(wants))?;
@@ -132,8 +136,8 @@ fn entry(
     let value = data.and_then(|data| serde_json::from_str::<Value<'_>>(data.get()).ok());
     let options = members.find("options").filter(|options| options.get() != "null");
     let asked = Asking { model: &model, method, options, text: data.map_or("", Raw::get) };
-    let (operations, form) = asked.operations(hub, key, value.as_ref())?;
-    Ok((model, method, operations, form))
+    let form = asked.operations(hub, key, value.as_ref(), operations)?;
+    Ok((model, method, form))
 }
 
 /// A write as it is asked for; `text` is what its record was read out of.
@@ -145,22 +149,27 @@ struct Asking<'a> {
 }
 
 impl Asking<'_> {
-    /// What is to be done, and how it is answered.
+    /// Add what is to be done, and say how it is answered.
     fn operations(
         &self,
         hub: &mut Hub,
         key: ConnectionKey,
         data: Option<&Value<'_>>,
-    ) -> Result<(Few<Operation>, Form), ErrorObject> {
+        operations: &mut Few<Operation>,
+    ) -> Result<Form, ErrorObject> {
         let options = Options::parse(self.options, self.method)?;
         let terms = terms(hub, key, self.model, &options);
         let [one, many] = [false, true].map(|batch| Form { batch, minimal: options.minimal });
         match data {
             Some(Value::Object(members)) if self.method == Method::Upsert => {
                 let record = RecordInput::of(members, self.text, new_id)?;
-                Ok((smallvec![upsert(record, options.replace, terms)], one))
+                operations.push(upsert(record, options.replace, terms));
+                Ok(one)
             }
-            Some(Value::Object(members)) => Ok((smallvec![delete(members, terms)?], one)),
+            Some(Value::Object(members)) => {
+                operations.push(delete(members, terms)?);
+                Ok(one)
+            }
             Some(Value::Array(values)) => {
                 let limit = hub.limits().batch_records;
                 if values.len() > limit {
@@ -176,9 +185,11 @@ impl Asking<'_> {
                         delete(&members, terms.clone())
                     }
                 };
-                let operations = values.iter().enumerate();
-                let operations = operations.map(|(at, value)| operation(*value).map_err(|error| error.of_element(at)));
-                Ok((operations.collect::<Result<_, _>>()?, many))
+                operations.reserve(values.len());
+                for (at, value) in values.iter().enumerate() {
+                    operations.push(operation(*value).map_err(|error| error.of_element(at))?);
+                }
+                Ok(many)
             }
             None => Err(self.takes("nothing")),
             Some(Value::Other(kind)) => Err(self.takes(kind)),
@@ -250,17 +261,18 @@ fn submit(
         worker: hub.worker(),
         connection: key,
         id: id.map(Box::from),
+        models,
         asked,
         caller: None,
         inserted: false,
         changed: None,
     });
-    match models.iter().find(|model| model.handler.is_some()) {
-        None => hub.submit(key, Write { commit, models, completion: Completion::Reply(to) }),
+    match to.models.iter().find(|model| model.handler.is_some()) {
+        None => hub.submit(key, Write { commit, completion: Completion::Reply(to) }),
         Some(handled) => {
             // Without a caller the connection is gone.
             if let Some(caller) = hub.caller(key, &handled.name, None, id) {
-                consult::write(hub, key, commit, models, to, caller);
+                consult::write(hub, key, commit, to, caller);
             }
         }
     }
@@ -280,9 +292,9 @@ pub(crate) fn reply(hub: &mut Hub, to: &ReplyTo, committed: &Committed) {
         }
     };
     match &to.asked {
-        Asked::One { model, method, form, answered } => {
+        Asked::One { method, form, answered } => {
             let done = &committed.parts[0];
-            hub.reply(to.connection, [model], |out| {
+            hub.reply(to.connection, &to.models, |out| {
                 message::begin_reply(id, to.event(), out);
                 append_result(*method, *form, answered, done, 0..done.records.len(), out);
                 match form.batch {
@@ -293,7 +305,7 @@ pub(crate) fn reply(hub: &mut Hub, to: &ReplyTo, committed: &Committed) {
                 message::end(Some(done.position), out);
             });
         }
-        Asked::Batch(entries) => hub.reply(to.connection, entries.iter().map(|entry| &entry.model), |out| {
+        Asked::Batch(entries) => hub.reply(to.connection, &to.models, |out| {
             message::begin_reply(id, to.event(), out);
             out.push('[');
             for (at, entry) in entries.iter().enumerate() {
@@ -301,7 +313,7 @@ pub(crate) fn reply(hub: &mut Hub, to: &ReplyTo, committed: &Committed) {
                     out.push(',');
                 }
                 let done = &committed.parts[entry.part];
-                message::begin_result(entry.model.event(entry.method), out);
+                message::begin_result(to.models[entry.part].event(entry.method), out);
                 append_result(entry.method, entry.form, &entry.answered, done, entry.operations.clone(), out);
                 message::end(Some(done.position), out);
             }

@@ -6,15 +6,16 @@ mod graves;
 mod model;
 mod records;
 mod row;
+mod table;
 mod transactions;
 
 use super::{
-    Answer, Commit, Committed, Done, Few, Lease, Millis, Nodes, Operation, Outcome, Owned, Page, Part, Read, Rejected,
+    Answer, Commit, Committed, Few, Lease, Millis, Nodes, Operation, Outcome, Owned, Page, Part, Read, Rejected,
     Rejection, Retention, Snapshot, Store, StoreError, epoch, lease::Leases,
 };
 use backsync_protocol::{Epoch, ModelName, Position, RecordId};
 use foldhash::HashMap;
-use model::{Applied, Model};
+use model::{Model, Trail};
 use records::AHEAD;
 use std::sync::{
     Arc, Mutex, MutexGuard, PoisonError, RwLock,
@@ -134,33 +135,35 @@ impl Memory {
         parts.sort_by(|(_, a, _), (_, b, _)| a.model.cmp(&b.model));
         let mut locked: Vec<_> = parts.iter().map(|(at, part, model)| (*at, *part, lock(model))).collect();
         locked.sort_by_key(|(at, ..)| *at);
-        let mut done: Vec<Applied> = Vec::with_capacity(locked.len());
+        let (mut parts, mut trails) = (Vec::with_capacity(locked.len()), Vec::with_capacity(locked.len()));
         for at in 0..locked.len() {
             let (_, part, model) = &mut locked[at];
-            let mut applied = Applied::new(part, false);
-            if let Err((operation, why)) = model.apply(part, commit.now, &mut applied) {
-                for (done, (.., model)) in done.into_iter().zip(&mut locked).rev() {
-                    model.undo(done);
+            let (mut done, mut trail) = (model.nothing(), Trail::new(part, false));
+            if let Err((operation, why)) = model.apply(part, commit.now, &mut done, &mut trail) {
+                for ((done, trail), (.., model)) in parts.iter().zip(trails).zip(&mut locked).rev() {
+                    model.undo(done, trail);
                 }
                 return Err(Box::new(Rejected { part: at, operation, why }));
             }
-            done.push(applied);
+            parts.push(done);
+            trails.push(trail);
         }
-        let parts = done.into_iter().zip(&mut locked);
-        Ok(Committed { parts: parts.map(|(applied, (.., model))| self.keep(model, applied, commit.now)).collect() })
+        for ((done, trail), (.., model)) in parts.iter().zip(&trails).zip(&mut locked) {
+            model.keep(done, trail, &self.retention, commit.now);
+        }
+        Ok(Committed { parts })
     }
 
     fn apply_alone(&self, model: &mut Model, part: &Part, now: Millis) -> Outcome {
-        let mut applied = Applied::new(part, true);
-        match model.apply(part, now, &mut applied) {
-            Ok(()) => Ok(Committed { parts: vec![self.keep(model, applied, now)] }),
+        // Put together where it is to stand.
+        let (mut parts, mut trail) = (vec![model.nothing()], Trail::new(part, true));
+        match model.apply(part, now, &mut parts[0], &mut trail) {
+            Ok(()) => {
+                model.keep(&parts[0], &trail, &self.retention, now);
+                Ok(Committed { parts })
+            }
             Err((operation, why)) => Err(Box::new(Rejected { part: 0, operation, why })),
         }
-    }
-
-    fn keep(&self, model: &mut Model, applied: Applied, now: Millis) -> Done {
-        model.keep(&applied, &self.retention, now);
-        Done { records: applied.records, changes: applied.changes, position: model.position() }
     }
 }
 

@@ -5,7 +5,7 @@ use super::{
     records::{AHEAD, Place, Records, Slot},
 };
 use crate::store::{
-    Bounds, Change, ChangeKind, Few, Millis, Operation, Owner, Page, Part, Read, Rejection, Retention, Selection,
+    Bounds, Change, ChangeKind, Done, Few, Millis, Operation, Owner, Page, Part, Read, Rejection, Retention, Selection,
     Snapshot,
     decide::{self, Damaged, Found, Verdict},
     shape,
@@ -33,11 +33,9 @@ struct Entry {
     record: Option<Record>,
 }
 
-/// What an applied part did, until it is known that the whole commit holds.
+/// What has to be known of an applied part until the whole commit holds.
 #[derive(Debug, Default)]
-pub(super) struct Applied {
-    pub(super) records: Few<Option<Record>>,
-    pub(super) changes: Few<Change>,
+pub(super) struct Trail {
     /// What is to be undone if it does not hold; nothing is noted where it cannot but hold.
     undo: Vec<Undo>,
     is_alone: bool,
@@ -47,7 +45,7 @@ pub(super) struct Applied {
     deleted: BTreeMap<Box<str>, Option<Millis>>,
 }
 
-impl Applied {
+impl Trail {
     /// For one part; `is_alone` where the commit has this part only.
     pub(super) fn new(part: &Part, is_alone: bool) -> Self {
         Self { is_alone: is_alone && part.operations.len() <= 1, ..Self::default() }
@@ -82,42 +80,54 @@ impl Model {
         self.records.fetch(ids);
     }
 
-    /// Apply a part of a commit; [`Self::keep`] or [`Self::undo`] has to follow. A refusal names its operation, and leaves
-    /// nothing of the part.
-    pub(super) fn apply(&mut self, part: &Part, now: Millis, applied: &mut Applied) -> Result<(), (usize, Rejection)> {
+    /// What was done where nothing was.
+    pub(super) fn nothing(&self) -> Done {
+        Done { records: Few::new(), changes: Few::new(), position: self.position() }
+    }
+
+    /// Apply a part of a commit, of which nothing is `done`; [`Self::keep`] or [`Self::undo`] has to follow. A refusal names its
+    /// operation, and leaves nothing of the part.
+    pub(super) fn apply(
+        &mut self,
+        part: &Part,
+        now: Millis,
+        done: &mut Done,
+        trail: &mut Trail,
+    ) -> Result<(), (usize, Rejection)> {
         for (at, operation) in part.operations.iter().enumerate() {
             if at % AHEAD == 0 && part.operations.len() > 1 {
                 self.fetch(part.operations[at..].iter().map(Operation::id));
             }
-            if let Err(rejection) = self.operate(operation, now, applied) {
-                self.undo(std::mem::take(applied));
+            if let Err(rejection) = self.operate(operation, now, done, trail) {
+                self.undo(done, std::mem::take(trail));
                 return Err((at, rejection));
             }
         }
-        self.evict(part.bounds, now, applied);
+        self.evict(part.bounds, now, done, trail);
+        done.position = self.position();
         Ok(())
     }
 
-    /// What was applied holds.
-    pub(super) fn keep(&mut self, applied: &Applied, retention: &Retention, now: Millis) {
+    /// What was done holds.
+    pub(super) fn keep(&mut self, done: &Done, trail: &Trail, retention: &Retention, now: Millis) {
         while self.log.len() > retention.log_entries {
             self.log.pop_front();
         }
-        for (revision, last_change) in &applied.buried {
-            let at = usize::try_from(revision.0 - applied.changes[0].revision.0).expect("changes are in memory");
-            self.graves.bury(applied.changes[at].record.id(), *revision, *last_change, now);
+        for (revision, last_change) in &trail.buried {
+            let at = usize::try_from(revision.0 - done.changes[0].revision.0).expect("changes are in memory");
+            self.graves.bury(done.changes[at].record.id(), *revision, *last_change, now);
         }
-        if !applied.changes.is_empty() {
+        if !done.changes.is_empty() {
             self.graves.purge(retention, now);
         }
-        if !applied.buried.is_empty() {
+        if !trail.buried.is_empty() {
             self.settle();
         }
     }
 
-    /// What was applied does not hold.
-    pub(super) fn undo(&mut self, applied: Applied) {
-        for undo in applied.undo.into_iter().rev() {
+    /// What was done does not hold.
+    pub(super) fn undo(&mut self, done: &Done, trail: Trail) {
+        for undo in trail.undo.into_iter().rev() {
             match undo {
                 Undo::Insert(place) => drop(self.records.remove(place)),
                 Undo::Update(place, record, owner) => {
@@ -130,8 +140,8 @@ impl Model {
                 }
             }
         }
-        self.log.truncate(self.log.len() - applied.changes.len());
-        self.head = Revision(self.head.0 - applied.changes.len() as u64);
+        self.log.truncate(self.log.len() - done.changes.len());
+        self.head = Revision(self.head.0 - done.changes.len() as u64);
         self.settle();
     }
 
@@ -167,7 +177,13 @@ impl Model {
         entry.record.as_ref().unwrap_or_else(|| &self.records.at(entry.place).record)
     }
 
-    fn operate(&mut self, operation: &Operation, now: Millis, applied: &mut Applied) -> Result<(), Rejection> {
+    fn operate(
+        &mut self,
+        operation: &Operation,
+        now: Millis,
+        done: &mut Done,
+        trail: &mut Trail,
+    ) -> Result<(), Rejection> {
         let (id, owner) = (operation.id(), operation.owner());
         let looked_up = self.records.look_up(id);
         let place = looked_up.ok();
@@ -175,7 +191,7 @@ impl Model {
         let found = Found {
             record: stored,
             owner: place.and_then(|place| self.records.owner(place)),
-            buried: match (place, applied.deleted.get(id)) {
+            buried: match (place, trail.deleted.get(id)) {
                 (Some(_), _) => None,
                 (None, Some(buried)) => *buried,
                 (None, None) => self.graves.last_change(id),
@@ -186,41 +202,41 @@ impl Model {
         let verdict = verdict.expect("a record in memory is a JSON object");
         match (verdict, looked_up) {
             (Verdict::Reject(rejection), _) => return Err(rejection),
-            (Verdict::Keep, _) => applied.records.push(stored.cloned()),
+            (Verdict::Keep, _) => done.records.push(stored.cloned()),
             (Verdict::Claim, place) => {
                 let place = place.expect("what is claimed is there");
                 let record = self.records.at(place).record.clone();
                 let before = self.claim(place, owner);
-                applied.note(|| Undo::Update(place, record.clone(), before));
-                applied.records.push(Some(record));
+                trail.note(|| Undo::Update(place, record.clone(), before));
+                done.records.push(Some(record));
             }
             (Verdict::Set(input, last_change), looked_up) => {
                 let revision = self.head.next();
                 let record = Record::new(&input, revision, last_change);
-                applied.records.push(Some(record.clone()));
+                done.records.push(Some(record.clone()));
                 let (kind, place, before) = match looked_up {
                     Err(vacant) => {
                         let slot = Slot { record: record.clone(), inserted: now, born: revision };
                         let place = self.records.insert(vacant, slot);
                         self.claim(place, owner);
-                        applied.note(|| Undo::Insert(place));
+                        trail.note(|| Undo::Insert(place));
                         (ChangeKind::Insert, place, None)
                     }
                     Ok(place) => {
                         let before = self.records.replace(place, record.clone());
                         self.outdate(&before);
                         let owner_before = self.claim(place, owner);
-                        applied.note(|| Undo::Update(place, before.clone(), owner_before));
+                        trail.note(|| Undo::Update(place, before.clone(), owner_before));
                         (ChangeKind::Update, place, Some(before))
                     }
                 };
                 self.push(kind, place, None);
-                applied.changes.push(Change { revision, kind, record, before });
+                done.changes.push(Change { revision, kind, record, before });
             }
             (Verdict::Remove(last_change), Ok(place)) => {
-                self.remove(place, ChangeKind::Delete, last_change, applied);
-                applied.deleted.insert(id.into(), last_change);
-                applied.records.push(None);
+                self.remove(place, ChangeKind::Delete, last_change, done, trail);
+                trail.deleted.insert(id.into(), last_change);
+                done.records.push(None);
             }
             (Verdict::Remove(_), Err(_)) => unreachable!("what is not there is not removed"),
         }
@@ -236,17 +252,24 @@ impl Model {
         before
     }
 
-    fn remove(&mut self, place: Place, kind: ChangeKind, last_change: Option<Millis>, applied: &mut Applied) {
+    fn remove(
+        &mut self,
+        place: Place,
+        kind: ChangeKind,
+        last_change: Option<Millis>,
+        done: &mut Done,
+        trail: &mut Trail,
+    ) {
         let owner = self.records.owner(place).cloned();
         let slot = self.records.remove(place);
         self.outdate(&slot.record);
         let revision = self.push(kind, place, Some(slot.record.clone()));
-        applied.changes.push(Change { revision, kind, record: slot.record.clone(), before: None });
-        applied.buried.push((revision, last_change));
-        applied.note(|| Undo::Remove(place, slot, owner));
+        done.changes.push(Change { revision, kind, record: slot.record.clone(), before: None });
+        trail.buried.push((revision, last_change));
+        trail.note(|| Undo::Remove(place, slot, owner));
     }
 
-    fn evict(&mut self, bounds: Bounds, now: Millis, applied: &mut Applied) {
+    fn evict(&mut self, bounds: Bounds, now: Millis, done: &mut Done, trail: &mut Trail) {
         let Bounds { max_records, max_age } = bounds;
         let too_many = max_records.map_or(0, |most| self.records.len().saturating_sub(most.get() as usize));
         let too_old = |slot: &Slot| max_age.is_some_and(|most| now.saturating_sub(slot.inserted) > most.get());
@@ -257,7 +280,7 @@ impl Model {
         let goes = oldest.take_while(|(at, (_, slot))| *at < too_many || too_old(slot));
         let places: Few<Place> = goes.map(|(_, (place, _))| place).collect();
         for place in places {
-            self.remove(place, ChangeKind::Evict, None, applied);
+            self.remove(place, ChangeKind::Evict, None, done, trail);
         }
     }
 

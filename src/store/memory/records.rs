@@ -1,14 +1,15 @@
 //! The records of one model: found by id, and in the order of their insertion.
 //!
 //! Records stand in a row of slots, in the order of insertion; a table leads from an id to its slot. The table's entries keep their
-//! hashes, so that it grows, and tells ids apart, without looking at the records; they are small, so that more of them stay in the
-//! processor's caches.
+//! hashes, so that it grows, and mostly tells ids apart, without looking at the records.
 
-use super::row::Row;
+use super::{
+    row::Row,
+    table::{Hash, Table, Vacant},
+};
 use crate::store::{Millis, Owner};
 use backsync_protocol::{Record, Revision};
 use foldhash::fast::RandomState;
-use hashbrown::HashTable;
 use smallvec::SmallVec;
 use std::{collections::HashMap, hash::BuildHasher};
 
@@ -27,43 +28,13 @@ const HOLES: usize = 64;
 #[derive(Debug, Default)]
 pub(super) struct Records {
     hasher: RandomState,
-    table: HashTable<Entry>,
+    /// To the lower halves of places, of which there are fewer in use.
+    table: Table,
     slots: Row<Option<Slot>>,
     /// The place of the first slot.
     first: Place,
     /// Who owns records: few models have any.
     owners: HashMap<Place, Owner>,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Entry {
-    hash: Hash,
-    /// The lower half of the place, of which there are fewer in use.
-    place: u32,
-}
-
-impl Entry {
-    /// The whole of the place, where the first one in use is this.
-    fn place(&self, first: Place) -> Place {
-        first + Place::from(self.place.wrapping_sub(first as u32))
-    }
-}
-
-/// Of an id.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Hash(u32);
-
-impl Hash {
-    /// As the table wants it, which looks at both ends.
-    fn spread(self) -> u64 {
-        u64::from(self.0) << 32 | u64::from(self.0)
-    }
-}
-
-/// An id that no record has.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Vacant {
-    hash: Hash,
 }
 
 /// A record, and when it was inserted: the time, and the revision.
@@ -86,18 +57,18 @@ impl Records {
     /// The place of a record; where there is none of this id, what [`Self::insert`] needs.
     pub(super) fn look_up(&self, id: &str) -> Result<Place, Vacant> {
         let hash = self.hash(id);
-        let is_it = |entry: &Entry| entry.hash == hash && self.at(entry.place(self.first)).record.id() == id;
-        self.table.find(hash.spread(), is_it).map(|entry| entry.place(self.first)).ok_or(Vacant { hash })
+        let is_it = |lower| self.at(self.place(lower)).record.id() == id;
+        self.table.find(hash, is_it).map(|lower| self.place(lower))
     }
 
     /// Have the processor fetch what is needed to look at the first [`AHEAD`] of these ids. What is not in its caches takes as long
     /// as a hundred steps, and so the waits for one overlap with those for the others. Nothing depends on it.
     pub(super) fn fetch<'a>(&self, ids: impl Iterator<Item = &'a str>) {
+        let hashes: SmallVec<[Hash; AHEAD]> = ids.take(AHEAD).map(|id| self.hash(id)).collect();
+        // One after the other without a question in between that needs an answer.
+        std::hint::black_box(hashes.iter().fold(0, |sum, hash| sum ^ self.table.touch(*hash)));
         let mut found: SmallVec<[Place; AHEAD]> = SmallVec::new();
-        found.extend(ids.take(AHEAD).filter_map(|id| {
-            let hash = self.hash(id);
-            self.table.find(hash.spread(), |entry| entry.hash == hash).map(|entry| entry.place(self.first))
-        }));
+        found.extend(hashes.iter().filter_map(|hash| Some(self.place(self.table.glance(*hash)?))));
         let lines = found.iter().flat_map(|place| self.at(*place).record.json().as_bytes().iter().step_by(CACHE_LINE));
         std::hint::black_box(lines.fold(0, |sum, byte| sum ^ byte));
     }
@@ -124,10 +95,11 @@ impl Records {
     }
 
     /// Put a record whose id is vacant at the end.
+    #[inline(always)]
     pub(super) fn insert(&mut self, vacant: Vacant, slot: Slot) -> Place {
         let place = self.first + self.slots.len() as Place;
-        self.enter(vacant, place);
         self.slots.push(Some(slot));
+        self.enter(vacant, place);
         place
     }
 
@@ -140,15 +112,14 @@ impl Records {
     pub(super) fn remove(&mut self, place: Place) -> Slot {
         let slot = self.slot(place).take().expect("a place is used while it has a record");
         let hash = self.hash(slot.record.id());
-        let entry = self.table.find_entry(hash.spread(), |entry| entry.place == place as u32);
-        entry.expect("every record is in the table").remove();
+        assert!(self.table.remove(hash, place as u32), "every record is in the table");
         self.owners.remove(&place);
         slot
     }
 
     /// Undo a removal.
     pub(super) fn put_back(&mut self, place: Place, slot: Slot) {
-        self.enter(Vacant { hash: self.hash(slot.record.id()) }, place);
+        self.enter(self.table.vacant(self.hash(slot.record.id())), place);
         *self.slot(place) = Some(slot);
     }
 
@@ -177,14 +148,15 @@ impl Records {
             }
         }
         self.slots = slots;
-        self.table.iter_mut().for_each(|entry| entry.place = moved[&entry.place(self.first)] as u32);
+        let first = self.first;
+        self.table.renumber(|lower| moved[&place(lower, first)] as u32);
         self.owners =
             std::mem::take(&mut self.owners).into_iter().map(|(place, owner)| (moved[&place], owner)).collect();
         Some(moved)
     }
 
     fn hash(&self, id: &str) -> Hash {
-        Hash((self.hasher.hash_one(id) >> 32) as u32)
+        Hash::new(self.hasher.hash_one(id))
     }
 
     fn slot(&mut self, place: Place) -> &mut Option<Slot> {
@@ -196,11 +168,19 @@ impl Records {
         usize::try_from(place - self.first).expect("slots are in memory")
     }
 
-    fn enter(&mut self, Vacant { hash }: Vacant, place: Place) {
+    fn enter(&mut self, vacant: Vacant, place: Place) {
         assert!(self.slots.len() <= u32::MAX as usize, "places are told apart by 32 bits");
-        let entry = Entry { hash, place: place as u32 };
-        self.table.insert_unique(hash.spread(), entry, |entry| entry.hash.spread());
+        self.table.insert(vacant, place as u32);
     }
+
+    fn place(&self, lower: u32) -> Place {
+        place(lower, self.first)
+    }
+}
+
+/// The place with this lower half, where the first one in use is `first`.
+fn place(lower: u32, first: Place) -> Place {
+    first + Place::from(lower.wrapping_sub(first as u32))
 }
 
 #[cfg(test)]

@@ -40,16 +40,25 @@ impl<T> Row<T> {
         self.pieces.get_mut(at / PIECE)?.get_mut(at % PIECE)
     }
 
+    /// In line, so that an element is put together where it is to stand.
+    #[inline(always)]
     pub(super) fn push(&mut self, element: T) {
         match self.pieces.back_mut() {
-            Some(last) if last.len() < PIECE => last.push(element),
-            // The first piece grows as any vector does: most models are small.
-            None => self.pieces.push_back(vec![element]),
-            Some(_) => {
-                let mut piece = Vec::with_capacity(PIECE);
-                piece.push(element);
-                self.pieces.push_back(piece);
+            Some(last) if last.len() < last.capacity().min(PIECE) => last.push(element),
+            _ => {
+                self.make_room();
+                self.pieces.back_mut().expect("just made").push(element);
             }
+        }
+    }
+
+    #[cold]
+    fn make_room(&mut self) {
+        match self.pieces.back_mut() {
+            // The first piece grows as any vector does: most models are small.
+            Some(last) if last.len() < PIECE => last.reserve(1),
+            None => self.pieces.push_back(Vec::new()),
+            Some(_) => self.pieces.push_back(Vec::with_capacity(PIECE)),
         }
     }
 
