@@ -19,7 +19,7 @@ use std::{
     task::{Poll, ready},
 };
 use tokio::{
-    io::{AsyncRead, ReadBuf},
+    io::{AsyncRead, Interest, ReadBuf},
     net::tcp::{OwnedReadHalf, OwnedWriteHalf},
 };
 
@@ -165,6 +165,14 @@ impl Sink for Socket {
             (None, _) => Err(io::ErrorKind::BrokenPipe.into()),
             (Some(write), [one]) => write.try_write(one),
             (Some(write), many) => write.try_write_vectored(many),
+        }
+    }
+
+    fn fetch(&self) {
+        if let Some(write) = &*self.write.borrow() {
+            let stream: &TcpStream = (**write).as_ref();
+            // Nothing is done, on the way of a write.
+            std::hint::black_box(stream.try_io(Interest::WRITABLE, || Ok(())).is_ok());
         }
     }
 

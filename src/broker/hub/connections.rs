@@ -13,6 +13,9 @@ use std::{
     sync::Arc,
 };
 
+/// So many connections are looked ahead at.
+pub(super) const AHEAD: usize = 16;
+
 /// Where a connection's bytes go. The hub calls it while it works: nothing here may call back into the hub at once.
 pub trait Sink {
     /// Write as much as goes without waiting.
@@ -20,6 +23,9 @@ pub trait Sink {
     /// # Errors
     /// `WouldBlock` where nothing goes now; any other means that the connection is gone.
     fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize>;
+
+    /// Soon something is written: look at what is needed for it, so that it is in the processor's cache. Nothing depends on it.
+    fn fetch(&self) {}
 
     /// It was full: have [`super::Hub::unblocked`] called when it takes more.
     fn blocked(&self);
@@ -266,6 +272,16 @@ impl Connections {
     /// All that have something to be written; give the list back to [`Self::clean`].
     pub(super) fn take_dirty(&mut self) -> Vec<u32> {
         std::mem::take(&mut self.dirty)
+    }
+
+    /// Have the processor fetch what is needed to write to the first of that list: what is not in its caches is waited for at once for
+    /// all of them.
+    pub(super) fn fetch(&self, dirty: &[u32]) {
+        for index in dirty.iter().take(AHEAD) {
+            if let Some(connection) = &self.slots[*index as usize].1 {
+                connection.sink.fetch();
+            }
+        }
     }
 
     /// One of that list, if it still exists; it may become dirty again.

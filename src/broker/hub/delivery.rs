@@ -2,7 +2,7 @@
 
 use super::{
     HIGH_WATER, Hub,
-    connections::{ConnectionKey, Share},
+    connections::{AHEAD, ConnectionKey, Share},
     filters::Number,
     scope::Part,
 };
@@ -222,7 +222,10 @@ impl Hub {
         let limit = self.broker.limits().queue_bytes;
         let dirty = self.connections.take_dirty();
         let (mut too_slow, mut drained) = (Vec::new(), Vec::new());
-        for index in &dirty {
+        for (at, index) in dirty.iter().enumerate() {
+            if at % AHEAD == 0 && dirty.len() > 1 {
+                self.connections.fetch(&dirty[at..]);
+            }
             let Some(connection) = self.connections.begin_write(*index) else { continue };
             if !connection.blocked {
                 let sink = connection.sink.clone();
