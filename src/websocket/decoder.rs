@@ -245,7 +245,7 @@ fn unmask(part: &mut [u8], mut mask: [u8; 4], at: usize) {
 }
 
 fn text(payload: &[u8]) -> Result<&str, Fault> {
-    std::str::from_utf8(payload).map_err(|_| Fault::InvalidText)
+    simdutf8::basic::from_utf8(payload).map_err(|_| Fault::InvalidText)
 }
 
 fn close_code(payload: &[u8]) -> Result<Option<u16>, Fault> {
