@@ -2,14 +2,16 @@
 
 mod consult;
 mod listen;
+mod outcome;
 mod populate;
 mod read;
 mod system;
 mod write;
 
+pub(crate) use outcome::{refusal, reply as reply_to_write};
 pub(crate) use read::{append_array, wanted, when_answered};
 pub(crate) use system::system;
-pub(crate) use write::{begin_records, new_id, refusal, reply as reply_to_write, upsert};
+pub(crate) use write::{begin_records, new_id, upsert};
 
 use super::{
     error,
