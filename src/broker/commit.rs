@@ -152,16 +152,15 @@ impl Broker {
 
     /// Deliver what was committed, and every outcome behind it.
     fn finish(&self, outcomes: Result<Few<Outcome>, StoreError>, followers: Few<Follower>, here: Option<usize>) {
+        let mut offers = Offers { broker: self, here, model: None, row: Vec::with_capacity(followers.len()) };
         match outcomes {
             Ok(outcomes) => {
-                let mut offers = Offers { broker: self, here, model: None, row: Vec::with_capacity(followers.len()) };
                 for (outcome, follower) in outcomes.into_iter().zip(followers) {
                     match outcome {
                         Ok(committed) => self.deliver(committed, follower, &mut offers),
                         Err(rejected) => self.fail(Failure::Rejected(rejected), follower, &mut offers),
                     }
                 }
-                offers.end();
             }
             Err(cause) => {
                 let model = &followers[0].completion.models()[0].name;
@@ -173,13 +172,12 @@ impl Broker {
                         self.close(model, gap);
                     }
                 }
-                let mut offers = Offers { broker: self, here, model: None, row: Vec::new() };
                 for follower in followers {
                     self.fail(Failure::Store(cause.clone()), follower, &mut offers);
                 }
-                offers.end();
             }
         }
+        offers.end();
     }
 
     fn deliver(&self, mut committed: Committed, follower: Follower, offers: &mut Offers<'_>) {

@@ -84,9 +84,7 @@ pub(super) fn begin_batch(hub: &mut Hub, key: ConnectionKey, request: &Request<'
     let mut entries = Vec::with_capacity(elements.len().min(64));
     let mut left = hub.limits().batch_records;
     for (at, element) in elements.iter().enumerate() {
-        let mut operations = Few::new();
-        let entry = entry(hub, key, *element, &mut operations).map_err(|error| error.of_element(at))?;
-        let (model, method, form) = entry;
+        let (model, method, operations, form) = entry(hub, key, *element).map_err(|error| error.of_element(at))?;
         let weight = operations.len().max(1);
         let limit = hub.limits().batch_records;
         left = left.checked_sub(weight).ok_or_else(|| error::limit("too many records in one batch", limit))?;
@@ -120,8 +118,7 @@ fn entry(
     hub: &mut Hub,
     key: ConnectionKey,
     element: Raw<'_>,
-    operations: &mut Few<Operation>,
-) -> Result<(Arc<Model>, Method, Form), ErrorObject> {
+) -> Result<(Arc<Model>, Method, Few<Operation>, Form), ErrorObject> {
     let invalid = |message: &str| ErrorObject::new(ErrorCode::InvalidData, message);
     let wants = "an entry is an object {\"event\":\"Model:upsert\",\"data\":…,\"options\":…}";
     let members = Members::parse(element.get()).map_err(|_| invalid(wants))?;
@@ -136,8 +133,9 @@ fn entry(
     let value = data.and_then(|data| serde_json::from_str::<Value<'_>>(data.get()).ok());
     let options = members.find("options").filter(|options| options.get() != "null");
     let asked = Asking { model: &model, method, options, text: data.map_or("", Raw::get) };
-    let form = asked.operations(hub, key, value.as_ref(), operations)?;
-    Ok((model, method, form))
+    let mut operations = Few::new();
+    let form = asked.operations(hub, key, value.as_ref(), &mut operations)?;
+    Ok((model, method, operations, form))
 }
 
 /// A write as it is asked for; `text` is what its record was read out of.

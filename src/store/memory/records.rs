@@ -148,8 +148,7 @@ impl Records {
             }
         }
         self.slots = slots;
-        let first = self.first;
-        self.table.renumber(|lower| moved[&place(lower, first)] as u32);
+        self.table.renumber(|lower| moved[&place(lower, self.first)] as u32);
         self.owners =
             std::mem::take(&mut self.owners).into_iter().map(|(place, owner)| (moved[&place], owner)).collect();
         Some(moved)
